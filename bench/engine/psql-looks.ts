@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import pg from "pg";
+import { cronJobName } from "../../spec/names.ts";
+import type { MerchantSpec } from "../../spec/merchants.ts";
+
+const text = pg.escapeLiteral;
+
+/** sql/objects.sql without the semicolon at its end, to stand in another statement. */
+export const objectsQuery = readFileSync(path.join(import.meta.dirname, "..", "..", "sql", "objects.sql"), "utf8")
+  .trimEnd()
+  .replace(/;$/, "");
+
+/** Reads the merchant's roles with attributes and comment, and who is a member of what. */
+export function rolesLook({ ownerRole, appRole, jobRole }: MerchantSpec): string {
+  const names = [ownerRole, appRole, jobRole].map(text).join(", ");
+  return `
+    select r.*, pg_catalog.shobj_description(r.oid, 'pg_authid') from pg_catalog.pg_roles as r where r.rolname in (${names});
+    select m.rolname, r.rolname
+    from pg_catalog.pg_auth_members as am
+    join pg_catalog.pg_roles as m on m.oid = am.member
+    join pg_catalog.pg_roles as r on r.oid = am.roleid
+    where m.rolname in (${names}) or (m.rolname = current_user and r.rolname in (${names}));`;
+}
+
+/** Reads the database's row: owner, limit, encoding. */
+export function databaseLook({ database }: MerchantSpec): string {
+  return `
+    select d.*, pg_catalog.pg_get_userbyid(d.datdba), ts.spcname
+    from pg_catalog.pg_database as d
+    join pg_catalog.pg_tablespace as ts on ts.oid = d.dattablespace
+    where d.datname = ${text(database)};`;
+}
+
+/** Reads, in the merchant's database, what was applied and what does not look as it did right after that. */
+export const historyLook = `
+    select f.file, f.kind, f.sha256 from merchant_jobs.applied_files as f order by f.file;
+    select coalesce(now.object, e.object), now.definition
+    from (${objectsQuery}) as now
+    full join merchant_jobs.expected_objects as e on e.object = now.object
+    where now.definition is distinct from e.definition;`;
+
+/** Reads the settings of the job engine, in the merchant's database. */
+export const jobsLook = `
+    select j.name, j.batch_function, j.batch_size, j.time_limit_seconds from app.jobs as j order by j.name;`;
+
+/** Reads, in the cron database, the merchant's jobs. */
+export function cronLook({ id, database, jobRole }: MerchantSpec): string {
+  return `
+    select j.jobid, j.jobname, j.username, j.database, j.schedule, j.command, j.active
+    from cron.job as j
+    where j.database = ${text(database)} or j.username = ${text(jobRole)}
+      or pg_catalog.starts_with(j.jobname::text, ${text(cronJobName(id, ""))})
+    order by j.jobid;`;
+}
+
+/** Reads, in the cron database, the merchant's entry in the registry. */
+export function registryLook({ id }: MerchantSpec): string {
+  return `
+    select m.database_name, m.job_role, m.suspended, m.dropping_since
+    from merchant_jobs.merchants as m where m.merchant = ${text(id)};`;
+}

@@ -1,0 +1,23 @@
+// npm run bench [-- <name> [options]]: measures what the project promises about speed and size, on a server of its own.
+
+/** A bench: gives the exit status, 1 when it missed a bar. */
+type Bench = (args: readonly string[]) => Promise<number>;
+
+const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Bench> }>> = {
+  engine: {
+    about: "the local engine with 100 merchants (--merchants N) against psql, 8 at a time, doing the same SQL",
+    load: async () => (await import("./engine.bench.ts")).benchEngine,
+  },
+};
+
+const [name, ...args] = process.argv.slice(2);
+const chosen = name === undefined ? undefined : BENCHES[name];
+if (chosen !== undefined) {
+  const bench = await chosen.load();
+  process.exitCode = await bench(args);
+} else {
+  if (name !== undefined) console.error(`there is no bench ${JSON.stringify(name)}`);
+  console.log("npm run bench -- <name>, with one of:");
+  for (const [known, { about }] of Object.entries(BENCHES)) console.log(`  ${known}  ${about}`);
+  process.exitCode = name === undefined ? 0 : 2;
+}

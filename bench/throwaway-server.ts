@@ -1,0 +1,72 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import path from "node:path";
+import { removeServer, type RunningServer, startServer } from "../local/postgres.ts";
+
+const benches = path.join(import.meta.dirname, "..", ".local", "bench");
+
+/** A server that one bench has for itself. */
+export interface ThrowawayServer {
+  readonly running: RunningServer;
+  /** How many connections the administrator has opened to this database, or to any, since the server started. */
+  connections(database?: string): number;
+}
+
+/**
+ * Runs a bench on a server of its own, which is removed afterwards, also on Ctrl-C. It is durable, as a real one is: what a
+ * commit costs is in every figure.
+ */
+export async function withThrowawayServer<T>(
+  name: string,
+  work: (server: ThrowawayServer) => Promise<T>,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<T> {
+  await removeAbandoned();
+  const folder = path.join(benches, `${name}-${process.pid}`);
+  const remove = async () => {
+    await removeServer(folder);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const onSignal = () => {
+    void remove().finally(() => process.exit(130));
+  };
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    const running = await startServer({
+      folder,
+      durable: true,
+      log: (line) => {
+        console.log(line);
+      },
+      settings: { log_connections: "on", ...settings },
+    });
+    return await work({ running, connections: (database) => countConnections(running, database) });
+  } finally {
+    await remove();
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+/** The server writes a line for each when `log_connections` is on. */
+function countConnections({ logFile, admin }: RunningServer, database: string | undefined): number {
+  const line = `connection authorized: user=${admin} database=${database === undefined ? "" : `${database} `}`;
+  return readFileSync(logFile, "utf8").split(line).length - 1;
+}
+
+/** A bench that was killed left its server running. */
+async function removeAbandoned(): Promise<void> {
+  mkdirSync(benches, { recursive: true });
+  for (const name of readdirSync(benches)) {
+    if (isAlive(Number(name.slice(name.lastIndexOf("-") + 1)))) continue;
+    await removeServer(path.join(benches, name));
+    rmSync(path.join(benches, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process lives too.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

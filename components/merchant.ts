@@ -1,0 +1,64 @@
+import * as postgresql from "@pulumi/postgresql";
+import * as pulumi from "@pulumi/pulumi";
+import type { MerchantSpec } from "../spec/merchants.ts";
+import { Access } from "./access.ts";
+import type { Cell } from "./cell.ts";
+import { Crontab } from "./crontab.ts";
+import { Migrations } from "./migrations.ts";
+
+/** What a merchant needs around it. */
+export interface MerchantArgs {
+  readonly spec: MerchantSpec;
+  readonly cell: Cell;
+  /** Refuses before anything of a merchant is touched. */
+  readonly roster: pulumi.Resource;
+}
+
+/**
+ * A merchant: its roles, database, schema and crontab, each after the one before it, so that on the way out the roles
+ * go after the database. Everything is protected: taking the line out must not delete a ledger. Names are plain
+ * strings from the spec: an output would turn one drifted resource into an unknown input of the next.
+ */
+export class Merchant extends pulumi.ComponentResource {
+  constructor({ spec, cell, roster }: MerchantArgs) {
+    super("merchant-jobs:index:Merchant", spec.id, {}, { protect: true });
+    const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
+    const owner = createOwnerRole(spec, { ...after(roster, cell.cron), provider: cell.provider });
+    const access = createAccess(spec, after(owner));
+    const database = createDatabase(spec, { ...after(access), provider: cell.provider });
+    const migrations = createMigrations(spec, after(database));
+    new Crontab(`${spec.id}-crontab`, spec, after(migrations));
+    this.registerOutputs();
+  }
+}
+
+function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
+  return new postgresql.Role(
+    `${spec.id}-owner`,
+    // The functions that look whether a run is alive belong to the owner: without this they see no other session.
+    { name: spec.ownerRole, login: false, roles: ["pg_read_all_stats"] },
+    { ...options, retainOnDelete: true },
+  );
+}
+
+function createAccess(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
+  const { cell, id: merchant, database } = spec;
+  return new Access(`${spec.id}-access`, { cell, merchant, database }, options);
+}
+
+/** A change of template or encoding would replace the database, and with it the ledger: both are ignored. */
+function createDatabase(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
+  return new postgresql.Database(
+    `${spec.id}-database`,
+    { name: spec.database, owner: spec.ownerRole, connectionLimit: spec.connectionLimit },
+    { ...options, retainOnDelete: true, ignoreChanges: ["template", "encoding", "lcCollate", "lcCtype"] },
+  );
+}
+
+function createMigrations(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
+  return new Migrations(
+    `${spec.id}-migrations`,
+    { cell: spec.cell, database: spec.database, set: "merchant" },
+    options,
+  );
+}

@@ -1,0 +1,121 @@
+import { isDeepStrictEqual } from "node:util";
+import type * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { type CellAddress, type ConfigReader, resolveAddress } from "../../converge/address.ts";
+import { ConvergeError } from "../../converge/errors.ts";
+import { parseStack } from "../../spec/stack.ts";
+
+/** What a provider gets of the stack's configuration (pulumi.dynamic.Config), secret values in the clear. */
+export interface ProviderConfig {
+  get(key: string): string | undefined;
+}
+
+/** One kind of resource, in terms of its checked inputs. Every method may throw a ConvergeError. */
+export interface Kind<I> {
+  /** The form of the inputs. Unknown keys are an error: they come from another version of the program. */
+  readonly schema: z.ZodType<I>;
+  /** Inputs that identify the object: they never change. */
+  readonly fixed: readonly (keyof I & string)[];
+  /** The id in the state. */
+  id(inputs: I): string;
+  /** Why a change may not be made, known without a connection. `olds` may come from another version of the program. */
+  refuse?(olds: Props, news: I): readonly pulumi.dynamic.CheckFailure[];
+  apply(inputs: I, context: Context, fresh: boolean): Promise<void>;
+  /** The inputs as the server has them; undefined when the object is gone. */
+  read(inputs: I, context: Context): Promise<Record<string, unknown> | undefined>;
+  remove(inputs: I, context: Context): Promise<void>;
+}
+
+/** What the outside world gives to a provider. */
+export interface Context {
+  /** Where a cell is, with its credential, found now. */
+  address(cell: string): CellAddress;
+}
+
+/** Why nothing may be changed over a state that cannot be read: what it protects is unknown. */
+export const UNREADABLE =
+  "the state holds this resource in a form that this version of the program cannot read: go on with the version that wrote it";
+
+/** The value that stands for an unknown one in a preview (rpc.unknownValue of the SDK). */
+const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
+
+/** Properties of a resource, as they come from the engine. */
+export type Props = Readonly<Record<string, unknown>>;
+
+/** Makes of a kind what the stub calls. */
+export function provide<I>(kind: Kind<I>) {
+  return {
+    check(_config: ProviderConfig, olds: Props, news: Props): pulumi.dynamic.CheckResult {
+      const inputs = withoutProvider(news);
+      if (holdsUnknown(inputs)) return { inputs, failures: [] };
+      const parsed = kind.schema.safeParse(inputs);
+      if (!parsed.success) return { inputs, failures: parsed.error.issues.map(failureOf) };
+      const before = withoutProvider(olds);
+      const failures = kind.fixed
+        .filter((key) => key in before && !isDeepStrictEqual(before[key], inputs[key]))
+        .map((property) => ({
+          property,
+          reason: `was ${JSON.stringify(before[property])} and cannot become ${JSON.stringify(inputs[property])}: put it back`,
+        }));
+      const created = Object.keys(before).length === 0;
+      return { inputs, failures: [...failures, ...(created ? [] : (kind.refuse?.(before, parsed.data) ?? []))] };
+    },
+    diff(_config: ProviderConfig, _id: string, olds: Props, news: Props): pulumi.dynamic.DiffResult {
+      return { changes: !isDeepStrictEqual(plain(olds), plain(news)), replaces: [] };
+    },
+    async create(config: ProviderConfig, news: Props): Promise<pulumi.dynamic.CreateResult> {
+      const inputs = parse(kind, news);
+      await kind.apply(inputs, contextOf(config), true);
+      return { id: kind.id(inputs), outs: withoutProvider(news) };
+    },
+    async update(config: ProviderConfig, _id: string, _olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
+      await kind.apply(parse(kind, news), contextOf(config), false);
+      return { outs: withoutProvider(news) };
+    },
+    async read(config: ProviderConfig, id: string, props: Props): Promise<pulumi.dynamic.ReadResult> {
+      const found = await kind.read(parse(kind, props), contextOf(config));
+      if (found === undefined) return { id: "", props: {} };
+      return { id, props: found, inputs: { ...found } };
+    },
+    async delete(config: ProviderConfig, _id: string, props: Props): Promise<void> {
+      await kind.remove(parse(kind, props), contextOf(config));
+    },
+  };
+}
+
+function parse<I>(kind: Kind<I>, props: Props): I {
+  const parsed = kind.schema.safeParse(withoutProvider(props));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(failureOf).map(({ property, reason }) => `${property}: ${reason}`);
+  throw new ConvergeError("bad_inputs", `the resource's inputs cannot be used: ${problems.join("; ")}`);
+}
+
+function failureOf(issue: z.core.$ZodIssue): pulumi.dynamic.CheckFailure {
+  return { property: issue.path.join("."), reason: issue.message };
+}
+
+function withoutProvider(props: Props): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(props).filter(([key]) => key !== "__provider"));
+}
+
+/** As it is after a round trip through the state: no undefined. */
+function plain(props: Props): unknown {
+  return JSON.parse(JSON.stringify(withoutProvider(props)));
+}
+
+function holdsUnknown(value: unknown): boolean {
+  if (value === UNKNOWN) return true;
+  return typeof value === "object" && value !== null && Object.values(value).some(holdsUnknown);
+}
+
+function contextOf(config: ProviderConfig): Context {
+  const read: ConfigReader = (key) => config.get(key);
+  return {
+    address(name) {
+      const written: unknown = JSON.parse(config.get("cells") ?? "{}");
+      const cell = parseStack({ cells: written, merchants: {} }).cells[name];
+      if (cell !== undefined) return resolveAddress(cell, read);
+      throw new ConvergeError("no_credential", `cell ${name} is not in merchant-jobs:cells: put its line back`);
+    },
+  };
+}

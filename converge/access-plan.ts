@@ -1,0 +1,113 @@
+import pg from "pg";
+import type { CellAddress } from "./address.ts";
+import { quoteName } from "./roles.ts";
+
+/** The roles of one merchant. The owner role is there already; the other two are ours to make. */
+export interface AccessTarget {
+  readonly address: CellAddress;
+  readonly merchant: string;
+  readonly ownerRole: string;
+  readonly appRole: string;
+  readonly jobRole: string;
+}
+
+/** What is not as it shall be: role or membership to what was found. */
+export type AccessDifferences = Readonly<Record<string, string>>;
+
+/** One change of roles, as a statement; names in it are quoted. */
+export interface AccessStep {
+  readonly about: string;
+  readonly statement: string;
+}
+
+/** What the server says of the merchant's roles. */
+export interface AccessState {
+  readonly roles: Readonly<Record<string, { readonly attributes: readonly string[]; readonly comment: string | null }>>;
+  /** Roles that each of these is a member of, and what that is good for; on PostgreSQL 15 always for both. */
+  readonly memberships: readonly Membership[];
+  /** 15, 16, … */
+  readonly majorVersion: number;
+}
+
+/**
+ * That one role is in another. From PostgreSQL 16 on who makes a role gets an administrative membership in it that
+ * neither inherits nor may SET ROLE (createrole_self_grant), which is not the one that converging needs.
+ */
+export interface Membership {
+  readonly member: string;
+  readonly role: string;
+  readonly inherits: boolean;
+  readonly sets: boolean;
+}
+
+/** The comment on our roles: `recover` takes a role with it for the merchant's. */
+export function roleComment(merchant: string): string {
+  return `merchant-jobs: ${merchant}`;
+}
+
+/** Whether an application can log in with it, and no more. */
+const WANTED = ["LOGIN"];
+/** Attributes that a role of ours must not have, and how they are taken away. */
+const DANGEROUS = ["SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS"];
+
+/** Decides how roles and memberships become what they shall be. */
+export function planAccess(target: AccessTarget, found: AccessState): readonly AccessStep[] {
+  const steps: AccessStep[] = [];
+  for (const role of [target.appRole, target.jobRole]) {
+    const now = found.roles[role];
+    const name = quoteName(role);
+    if (now === undefined) {
+      // pg_cron runs the jobs of a LOGIN role only; without a password nobody can use that to log in.
+      steps.push({ about: role, statement: `create role ${name} login` });
+    } else {
+      const words = [
+        ...WANTED.filter((word) => !now.attributes.includes(word)),
+        ...DANGEROUS.filter((word) => now.attributes.includes(word)).map((word) => `NO${word}`),
+      ];
+      if (words.length > 0)
+        steps.push({ about: role, statement: `alter role ${name} ${words.join(" ").toLowerCase()}` });
+    }
+    if (now?.comment !== roleComment(target.merchant)) {
+      steps.push({
+        about: role,
+        statement: `comment on role ${name} is ${pg.escapeLiteral(roleComment(target.merchant))}`,
+      });
+    }
+  }
+  // From PostgreSQL 16 on a membership says what it is for; SET is what the administrator needs of the job role.
+  const admin = target.address.user;
+  for (const [role, inherit] of [
+    [target.ownerRole, true],
+    [target.jobRole, false],
+  ] as const) {
+    const is = found.memberships.some(
+      (m) => m.member === admin && m.role === role && m.sets && (m.inherits || !inherit),
+    );
+    if (is) continue;
+    const options = found.majorVersion >= 16 ? ` with inherit ${String(inherit)}, set true` : "";
+    steps.push({
+      about: `${admin} in ${role}`,
+      statement: `grant ${quoteName(role)} to ${quoteName(admin)}${options}`,
+    });
+  }
+  for (const { member, role } of found.memberships) {
+    if (member !== target.appRole && member !== target.jobRole) continue;
+    steps.push({ about: `${member} in ${role}`, statement: `revoke ${quoteName(role)} from ${quoteName(member)}` });
+  }
+  return steps;
+}
+
+/** What was found in the place of each thing that a plan changes. */
+export function describeAccess(steps: readonly AccessStep[], found: AccessState): AccessDifferences {
+  return Object.fromEntries(
+    steps.map(({ about }) => {
+      const role = found.roles[about];
+      return [about, role ? [...role.attributes, role.comment ?? "no comment"].join(", ") : membershipOf(found, about)];
+    }),
+  );
+}
+
+function membershipOf(found: AccessState, about: string): string {
+  const [member, role] = about.split(" in ");
+  return found.memberships.some((m) => m.member === member && m.role === role) ? "member" : "no member";
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import type { CellSpec } from "../spec/cells.ts";
+import { ConvergeError, codeOf, messageOf } from "./errors.ts";
+
+/** Where a cell's server is and how to log in as its administrator. It lives in memory only: never in inputs or state. */
+export interface CellAddress {
+  readonly cell: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  readonly tls: "verify-full" | "disable";
+  /** PEM text of the authorities to trust; undefined for those of Node.js. */
+  readonly ca?: string;
+}
+
+/** Reads a stack config value, secret ones included; undefined when there is none. */
+export type ConfigReader = (key: string) => string | undefined;
+
+const serverFileSchema = z.object({
+  host: z.string(),
+  port: z.number().int(),
+  admin: z.string(),
+  password: z.string(),
+});
+
+/** Where a cell's server is and who logs in, without the credential. */
+export interface Endpoint {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly tls: "verify-full" | "disable";
+  /** A file of authorities to trust. */
+  readonly caFile?: string;
+}
+
+/** Finds a cell's server. Throws `no_credential` when the local server was never started. */
+export function resolveEndpoint(cell: CellSpec): Endpoint {
+  if (cell.kind === "local") {
+    const { host, port, admin } = readServerFile(cell.name);
+    return { host, port, user: admin, tls: "disable" };
+  }
+  const { host, port, admin, tls, caFile } = cell;
+  return { host, port, user: admin, tls, ...(caFile !== undefined && { caFile }) };
+}
+
+/**
+ * The administrator's password, found now: in the local server's file, the environment or the stack's configuration.
+ * Throws `no_credential` when it is not there.
+ */
+export function resolvePassword(cell: CellSpec, config: ConfigReader = () => undefined): string {
+  if (cell.kind === "local") return readServerFile(cell.name).password;
+  const { credential } = cell;
+  const password = "env" in credential ? process.env[credential.env] : config(credential.config);
+  if (password !== undefined && password !== "") return password;
+  const way =
+    "env" in credential
+      ? `set the environment variable ${credential.env}`
+      : `set it with: pulumi config set --secret ${credential.config}`;
+  throw new ConvergeError("no_credential", `cell ${cell.name}: there is no password for ${cell.admin}; ${way}`);
+}
+
+/** The address of a cell with its credential. Throws `no_credential`. */
+export function resolveAddress(cell: CellSpec, config: ConfigReader): CellAddress {
+  const { caFile, ...endpoint } = resolveEndpoint(cell);
+  return {
+    cell: cell.name,
+    ...endpoint,
+    password: resolvePassword(cell, config),
+    ...(caFile !== undefined && { ca: readCa(cell.name, caFile) }),
+  };
+}
+
+function readServerFile(cell: string): z.infer<typeof serverFileSchema> {
+  const file = path.join(process.cwd(), ".local", "server.json");
+  try {
+    return serverFileSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch (error) {
+    const what = codeOf(error) === "ENOENT" ? "has not been started" : "left an unusable .local/server.json";
+    throw new ConvergeError(
+      "no_credential",
+      `cell ${cell}: the local server ${what}; start it with: npm run server -- start`,
+      { cause: error },
+    );
+  }
+}
+
+function readCa(cell: string, file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    throw new ConvergeError("no_credential", `cell ${cell}: caFile cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,133 @@
+import { type PgCronVersion, parseSchedule } from "../spec/schedule.ts";
+import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import type { CronRow } from "./crontab-plan.ts";
+import type { CellAddress } from "./address.ts";
+import { type Session, withCronSession } from "./session.ts";
+
+/**
+ * Makes sure that the administrator sees every job, and gives pg_cron's version as `1.4`. Row security shows a role its
+ * own rows only; who may not see others' would take every job for lost. Throws `unsupported`, `cannot_look`.
+ */
+export async function assertCanLook(session: Session, cell: string): Promise<string> {
+  const found = await session
+    .query<{ version: string; hidden: boolean; readable: boolean; admin: string }>(
+      `select e.extversion as version,
+         pg_catalog.row_security_active('cron.job'::regclass) as hidden,
+         pg_catalog.has_table_privilege('cron.job', 'select') as readable,
+         current_user as admin
+       from pg_catalog.pg_extension as e where e.extname = 'pg_cron'`,
+    )
+    .catch((error: unknown) => {
+      throw cannotLook(cell, error);
+    });
+  const row = found.rows[0];
+  if (row === undefined) throw noPgCron(cell);
+  if (row.hidden || !row.readable) {
+    const missing = [...(row.readable ? [] : ["SELECT on cron.job"]), ...(row.hidden ? ["BYPASSRLS"] : [])].join(
+      " and ",
+    );
+    throw new ConvergeError(
+      "cannot_look",
+      `cell ${cell}: could not look, because ${row.admin} lacks ${missing} and sees only its own jobs; ` +
+        "nothing was planned: run sql/server/administrator.sql in database cron as superuser",
+    );
+  }
+  return row.version;
+}
+
+function noPgCron(cell: string, cause?: unknown): ConvergeError {
+  return new ConvergeError(
+    "unsupported",
+    `cell ${cell}: pg_cron is not in database cron; as superuser, in that database: create extension pg_cron, then run ` +
+      "sql/server/administrator.sql",
+    { cause },
+  );
+}
+
+function cannotLook(cell: string, error: unknown): unknown {
+  const code = codeOf(error);
+  if (code === SQLSTATE.invalidSchemaName || code === SQLSTATE.undefinedTable) return noPgCron(cell, error);
+  if (code !== SQLSTATE.insufficientPrivilege) return error;
+  return new ConvergeError(
+    "cannot_look",
+    `cell ${cell}: could not look, because the administrator lacks USAGE on schema cron; nothing was planned: ` +
+      "run sql/server/administrator.sql in database cron as superuser",
+    { cause: error },
+  );
+}
+
+/** Throws `unsupported` with every schedule that needs a newer pg_cron than the server has. */
+export function assertSupported(cell: string, version: string, schedules: Readonly<Record<string, string>>): void {
+  const problems = Object.entries(schedules).flatMap(([job, text]) => {
+    const schedule = parseSchedule(text);
+    if (schedule.kind === "problem") return [`${job}: "${text}": ${schedule.reason}`];
+    return isOlder(version, schedule.requires) ? [`${job}: "${text}" needs pg_cron ${schedule.requires}`] : [];
+  });
+  if (problems.length === 0) return;
+  throw new ConvergeError(
+    "unsupported",
+    [`cell ${cell} has pg_cron ${version}, nothing was written, because`, ...problems].join("\n- ") +
+      "\nwrite these schedules in five fields, or upgrade pg_cron",
+  );
+}
+
+/**
+ * Throws `unsupported` when pg_cron opens a client connection for each run: that would need a password or trust for
+ * every job role, and our job roles may not log in. Who may not see the setting is not refused (pg_read_all_settings).
+ */
+export async function assertWorkerMode(session: Session, cell: string): Promise<void> {
+  const found = await session.query<{ setting: string }>(
+    "select s.setting from pg_catalog.pg_settings as s where s.name = 'cron.use_background_workers'",
+  );
+  if (found.rows[0]?.setting !== "off") return;
+  throw new ConvergeError(
+    "unsupported",
+    `cell ${cell}: cron.use_background_workers is off, so every job would fail to log in; nothing was written: ` +
+      "set it to on in postgresql.conf and restart the server",
+  );
+}
+
+function isOlder(version: string, than: PgCronVersion): boolean {
+  const parts = (text: string) => text.split(/[.-]/).map(Number);
+  const [major = 0, minor = 0] = parts(version);
+  const [wantedMajor = 0, wantedMinor = 0] = parts(than);
+  return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
+}
+
+/** Every job that is of a merchant: in its database, whoever's it is, and its job role's, wherever. */
+export async function readCronRows(
+  session: Session,
+  of: { readonly database: string; readonly jobRole: string },
+): Promise<readonly CronRow[]> {
+  const rows = await session.query<CronRow>(
+    `select j.jobid::text as jobid, j.jobname::text as jobname, j.username, j.database, j.schedule, j.command, j.active
+     from cron.job as j
+     where j.database = $1::text or j.username = $2::text
+     order by j.jobid`,
+    [of.database, of.jobRole],
+  );
+  return rows.rows;
+}
+
+/** Throws `unsupported` when the pg_cron of a server, installed or ready to be, is older than a version. */
+export async function assertServerSupports(address: CellAddress, needed: PgCronVersion): Promise<void> {
+  const version = await withCronSession(address, async (session) => {
+    const found = await session.query<{ version: string | null }>(
+      `select coalesce(a.installed_version, a.default_version) as version
+       from pg_catalog.pg_available_extensions as a where a.name = 'pg_cron'`,
+    );
+    return found.rows[0]?.version ?? undefined;
+  });
+  if (version === undefined) {
+    throw new ConvergeError(
+      "unsupported",
+      `cell ${address.cell}: the server has no pg_cron; install it, or choose another server`,
+    );
+  }
+  if (!isOlder(version, needed)) return;
+  throw new ConvergeError(
+    "unsupported",
+    `cell ${address.cell} has pg_cron ${version}, and a schedule of its merchants needs ${needed} ` +
+      "(seconds came with 1.5, $ with 1.6); nothing was written: write it in five fields, or upgrade pg_cron",
+  );
+}

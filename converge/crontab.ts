@@ -1,0 +1,151 @@
+import type { CellAddress } from "./address.ts";
+import { assertCanLook, assertSupported, assertWorkerMode, readCronRows } from "./cron-server.ts";
+import { type CrontabStep, type DesiredCrontab, type FoundJob, foundJobs, planCrontab } from "./crontab-plan.ts";
+import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { type EngineJob, applyEngineJobs, readEngineJobs } from "./engine-jobs.ts";
+import { assertSameDatabase, planRegistry, readRegistry, removeFromRegistry, writeRegistry } from "./registry.ts";
+import { quoteName } from "./roles.ts";
+import { alter, asScheduler, schedule } from "./scheduling.ts";
+import { lockInTransaction, type Session, withCronSession, withTransaction } from "./session.ts";
+
+/** A merchant's crontab, with what the job engine in its database must know of each job. */
+export interface CrontabTarget extends DesiredCrontab {
+  readonly address: CellAddress;
+  readonly engineJobs: Readonly<Record<string, EngineJob>>;
+}
+
+/** Whose crontab it is: what is needed to look. */
+export type CrontabOwner = Omit<CrontabTarget, "jobs" | "engineJobs" | "suspended">;
+
+/** A merchant's crontab as it was found. */
+export interface CrontabState {
+  /** Whether the registry has this merchant with this database and job role. */
+  readonly registered: boolean;
+  readonly suspended: boolean;
+  readonly jobs: Readonly<Record<string, FoundJob>>;
+  /** Rows of app.jobs; undefined when the merchant's database is not there. */
+  readonly engineJobs: Readonly<Record<string, EngineJob>> | undefined;
+}
+
+/** A row that was written may still differ (pg_cron 1.4 keeps the old database): look again, then alter. */
+const MOST_ROUNDS = 3;
+
+/** Reads a merchant's crontab; undefined when nothing of it is there. Throws `cannot_look` rather than report a loss. */
+export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | undefined> {
+  const found = await withCronSession(owner.address, async (session) => {
+    await assertCanLook(session, owner.address.cell);
+    const entry = await readRegistry(session, owner.merchant);
+    assertSameDatabase(owner.address.cell, owner, entry);
+    return { rows: await readCronRows(session, owner), entry };
+  });
+  if (found.rows.length === 0 && found.entry === undefined) return undefined;
+  const suspended = found.entry?.suspended ?? false;
+  return {
+    registered: planRegistry({ ...owner, suspended }, found.entry).length === 0,
+    suspended,
+    jobs: foundJobs({ ...owner, suspended }, found.rows),
+    engineJobs: await readEngineJobs(owner.address, owner.database),
+  };
+}
+
+/** Brings crontab, registry and app.jobs to what is declared. Gives the steps that were taken. */
+export async function applyCrontab(target: CrontabTarget): Promise<readonly CrontabStep[]> {
+  await withCronSession(target.address, (session) => assertReady(session, target));
+  // First what a job needs, then the job: pg_cron may start it the moment the transaction commits.
+  await applyEngineJobs(target.address, target.database, target.engineJobs);
+  return withCronSession(target.address, (session) =>
+    withTransaction(session, async () => {
+      await lockInTransaction(session, "crontab");
+      await assertReady(session, target);
+      const entry = await readRegistry(session, target.merchant);
+      assertSameDatabase(target.address.cell, target, entry);
+      const done: CrontabStep[] = [];
+      for (let round = 0; ; round += 1) {
+        const steps = planCrontab(target, await readCronRows(session, target));
+        if (steps.length === 0) break;
+        if (round === MOST_ROUNDS) throw stuck(target, steps);
+        await takeSteps(session, target, steps);
+        done.push(...steps);
+      }
+      if (planRegistry(target, entry).length > 0) await writeRegistry(session, target);
+      return done;
+    }),
+  );
+}
+
+/**
+ * Unschedules everything of a merchant that is being offboarded, and forgets it in the registry. Throws
+ * `not_offboarding` when the registry does not say so: without this, `--target` would go around the roster.
+ */
+export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
+  await withCronSession(owner.address, (session) =>
+    withTransaction(session, async () => {
+      await lockInTransaction(session, "crontab");
+      await assertCanLook(session, owner.address.cell);
+      const entry = await readRegistry(session, owner.merchant);
+      const rows = await readCronRows(session, owner);
+      if (entry === undefined && rows.length === 0) return;
+      if (entry?.droppingSince == null) {
+        throw new ConvergeError(
+          "not_offboarding",
+          `merchant ${owner.merchant} of cell ${owner.address.cell} is not being offboarded: its crontab stays; ` +
+            "put its line back into the stack file, and set suspended: true to pause it",
+        );
+      }
+      await takeSteps(
+        session,
+        owner,
+        rows.map((row) => ({ kind: "unschedule", jobid: row.jobid, label: row.jobname ?? "" })),
+      );
+      const left = await readCronRows(session, owner);
+      if (left.length > 0) throw stuck(owner, []);
+      await removeFromRegistry(session, owner.merchant);
+    }),
+  );
+}
+
+async function assertReady(session: Session, target: CrontabTarget): Promise<void> {
+  const version = await assertCanLook(session, target.address.cell);
+  const schedules = Object.fromEntries(Object.entries(target.jobs).map(([job, { schedule }]) => [job, schedule]));
+  assertSupported(target.address.cell, version, schedules);
+  await assertWorkerMode(session, target.address.cell);
+}
+
+async function takeSteps(session: Session, owner: CrontabOwner, steps: readonly CrontabStep[]): Promise<void> {
+  const ours = steps.filter((step) => step.kind !== "unschedule");
+  if (ours.length > 0) {
+    await asScheduler(session, owner.jobRole, async () => {
+      for (const step of ours) {
+        if (step.kind === "schedule") await schedule(session, { ...step, database: owner.database });
+        else await alter(session, step);
+      }
+    });
+  }
+  for (const step of steps) {
+    if (step.kind === "unschedule") await unschedule(session, owner, step);
+  }
+}
+
+async function unschedule(session: Session, owner: CrontabOwner, step: CrontabStep & { readonly kind: "unschedule" }) {
+  try {
+    await session.query("select cron.unschedule($1::bigint)", [step.jobid]);
+  } catch (error) {
+    if (codeOf(error) !== SQLSTATE.insufficientPrivilege) throw error;
+    throw new ConvergeError(
+      "missing_right",
+      `cell ${owner.address.cell}: ${owner.address.user} may not remove job ${step.label} of another user; ` +
+        `a superuser can, in database cron: select cron.unschedule(${step.jobid}); ` +
+        `or let it: grant delete on cron.job to ${quoteName(owner.address.user)};`,
+      { cause: error },
+    );
+  }
+}
+
+function stuck(owner: CrontabOwner, steps: readonly CrontabStep[]): ConvergeError {
+  return new ConvergeError(
+    "not_healed",
+    `merchant ${owner.merchant} of cell ${owner.address.cell}: the crontab is still not as it was written` +
+      `${steps.length > 0 ? ` (${steps.map((step) => JSON.stringify(step)).join(", ")})` : ""}; ` +
+      "nothing was changed: is somebody else changing cron.job?",
+  );
+}

@@ -1,0 +1,84 @@
+import type { CellAddress } from "./address.ts";
+import { ConvergeError } from "./errors.ts";
+import { type Session, withCronSession } from "./session.ts";
+
+/** What the registry in the cron database says of a merchant. */
+export interface RegistryEntry {
+  readonly database: string;
+  readonly jobRole: string;
+  readonly suspended: boolean;
+  /** When it began to be dropped; null while it is a merchant. */
+  readonly droppingSince: Date | null;
+}
+
+/** What a merchant's entry shall say. */
+export interface DesiredEntry {
+  readonly merchant: string;
+  readonly database: string;
+  readonly jobRole: string;
+  readonly suspended: boolean;
+}
+
+/** The names of the fields that are not as desired; all of them when there is no entry. */
+export function planRegistry(desired: DesiredEntry, found: RegistryEntry | undefined): readonly string[] {
+  return (["database", "jobRole", "suspended"] as const).filter((field) => found?.[field] !== desired[field]);
+}
+
+/** Reads a merchant's entry; undefined when there is none. */
+export async function readRegistry(session: Session, merchant: string): Promise<RegistryEntry | undefined> {
+  const rows = await session.query<RegistryEntry>(
+    `select m.database_name as database, m.job_role as "jobRole", m.suspended, m.dropping_since as "droppingSince"
+     from merchant_jobs.merchants as m where m.merchant = $1::text`,
+    [merchant],
+  );
+  return rows.rows[0];
+}
+
+/**
+ * Throws `data_missing` when the registry has a merchant in this database: then an empty one is not new, its data is
+ * somewhere else. The entry is written last of all, so an onboarding that was stopped never meets this.
+ */
+export async function assertNotLost(address: CellAddress, database: string): Promise<void> {
+  const found = await withCronSession(address, (session) =>
+    session.query<{ merchant: string }>(
+      "select m.merchant from merchant_jobs.merchants as m where m.database_name = $1::text",
+      [database],
+    ),
+  );
+  const merchant = found.rows[0]?.merchant;
+  if (merchant === undefined) return;
+  throw new ConvergeError(
+    "data_missing",
+    `merchant ${merchant} of cell ${address.cell} was onboarded before, and its database ${database} is empty now: ` +
+      "nothing was applied. Drop the empty one and bring the old one back under this name (renamed, or restored from a " +
+      "backup). To begin anew without the old data, delete its entry in database cron first: " +
+      `delete from merchant_jobs.merchants where merchant = '${merchant}'`,
+  );
+}
+
+/** Throws `name_taken` when the registry has this merchant in another database: another stack on this cell has it. */
+export function assertSameDatabase(cell: string, owner: Omit<DesiredEntry, "suspended">, found?: RegistryEntry): void {
+  if (found === undefined || found.database === owner.database) return;
+  throw new ConvergeError(
+    "name_taken",
+    `merchant ${owner.merchant} of cell ${cell} is in database ${found.database} already, by another stack or an earlier ` +
+      `one, and cannot be in ${owner.database} too; nothing was changed: choose another id, or another cell`,
+  );
+}
+
+/** Writes a merchant's entry. A mark that it is being dropped stays: taking that back is not a matter of its crontab. */
+export async function writeRegistry(session: Session, desired: DesiredEntry): Promise<void> {
+  await session.query(
+    `insert into merchant_jobs.merchants (merchant, database_name, job_role, suspended)
+     values ($1::text, $2::text, $3::text, $4::boolean)
+     on conflict (merchant) do update
+     set database_name = excluded.database_name, job_role = excluded.job_role, suspended = excluded.suspended,
+       changed_at = pg_catalog.clock_timestamp()`,
+    [desired.merchant, desired.database, desired.jobRole, desired.suspended],
+  );
+}
+
+/** Takes a merchant out of the registry. */
+export async function removeFromRegistry(session: Session, merchant: string): Promise<void> {
+  await session.query("delete from merchant_jobs.merchants where merchant = $1::text", [merchant]);
+}

@@ -1,0 +1,186 @@
+import { checkServerIdentity, type ConnectionOptions } from "node:tls";
+import pg from "pg";
+import type { CellAddress } from "./address.ts";
+import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
+
+/** Milliseconds. A change waits this long for a lock, then gives up rather than stop the merchant's traffic behind it. */
+const LOCK_TIMEOUT = 10_000;
+/** Milliseconds. Whoever holds one of our own locks stops no merchant's traffic: there is time to wait for them. */
+const ADVISORY_LOCK_TIMEOUT = 120_000;
+/** Milliseconds that one statement may take: migrations included. */
+const STATEMENT_TIMEOUT = 15 * 60_000;
+const CONNECT_TIMEOUT = 10_000;
+/** Connections to a cell's cron database: every merchant of the cell needs it, each only for some milliseconds. */
+const CRON_POOL_SIZE = 3;
+
+/** The database of a cell in which pg_cron lives, and the registry of its merchants. */
+export const CRON_DATABASE = "cron";
+
+/** What code that converges may do with a connection. */
+export type Session = Pick<pg.ClientBase, "query">;
+
+/** Opens one connection to a database of a cell for as long as `work` runs. Throws `not_connected`. */
+export async function withSession<T>(
+  address: CellAddress,
+  database: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client(settings(address, database));
+  // An idle connection that breaks emits an error besides failing the next query; unheard it would end the process.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw notConnected(address, database, error);
+  }
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+interface Cell {
+  readonly pool: pg.Pool;
+  /** Who waits for a connection. The pool's own queue would count the wait against the time to connect. */
+  readonly waiting: (() => void)[];
+  free: number;
+}
+
+const cells = new Map<string, Cell>();
+
+/** As `withSession`, on a connection of the small pool for the cell's cron database. Throws `not_connected`. */
+export async function withCronSession<T>(address: CellAddress, work: (session: Session) => Promise<T>): Promise<T> {
+  const cell = cellOf(address);
+  if (cell.free > 0) cell.free -= 1;
+  else await new Promise<void>((go) => cell.waiting.push(go));
+  try {
+    return await withPooled(cell.pool, address, work);
+  } finally {
+    const next = cell.waiting.shift();
+    if (next) next();
+    else cell.free += 1;
+  }
+}
+
+function cellOf(address: CellAddress): Cell {
+  const key = JSON.stringify(address);
+  const known = cells.get(key);
+  if (known) return known;
+  const pool = new pg.Pool({
+    ...settings(address, CRON_DATABASE),
+    max: CRON_POOL_SIZE,
+    idleTimeoutMillis: 1_000,
+    allowExitOnIdle: true,
+  });
+  pool.on("error", () => undefined);
+  const cell = { pool, waiting: [], free: CRON_POOL_SIZE };
+  cells.set(key, cell);
+  return cell;
+}
+
+async function withPooled<T>(pool: pg.Pool, address: CellAddress, work: (session: Session) => Promise<T>): Promise<T> {
+  let client: pg.PoolClient;
+  try {
+    client = await pool.connect();
+  } catch (error) {
+    throw notConnected(address, CRON_DATABASE, error);
+  }
+  try {
+    const result = await work(client);
+    client.release();
+    return result;
+  } catch (error) {
+    // It may be in the middle of a transaction or of SET ROLE: nobody else gets it.
+    client.release(true);
+    throw error;
+  }
+}
+
+/** Runs `work` in one transaction that is rolled back when it throws. */
+export async function withTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  await session.query("begin");
+  try {
+    const result = await work();
+    await session.query("commit");
+    return result;
+  } catch (error) {
+    await session.query("rollback").catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Waits for a lock that ends with the transaction. Advisory locks are per database, so a lock on what belongs to the
+ * whole server (roles, pg_cron's tables) is taken in the cron database.
+ */
+export async function lockInTransaction(session: Session, lock: keyof typeof LOCKS): Promise<void> {
+  try {
+    // Others of this run take it in turn, each for moments; another run's migration may hold it for long.
+    await session.query(`set local lock_timeout = ${ADVISORY_LOCK_TIMEOUT}`);
+    await session.query("select pg_catalog.pg_advisory_xact_lock($1::integer, $2::integer)", [LOCK_CLASS, LOCKS[lock]]);
+    await session.query(`set local lock_timeout = ${LOCK_TIMEOUT}`);
+  } catch (error) {
+    if (codeOf(error) !== SQLSTATE.lockNotAvailable) throw error;
+    throw new ConvergeError(
+      "in_use",
+      `another run of merchant-jobs is at work here (lock ${lock}) and has not ended within ` +
+        `${ADVISORY_LOCK_TIMEOUT / 1_000} s; nothing was changed: wait for it, or find it in pg_stat_activity by the ` +
+        "name merchant-jobs converge",
+      { cause: error },
+    );
+  }
+}
+
+/** The first key of our advisory locks; the second says what is locked. (Class 7261 is the job engine's, in SQL.) */
+const LOCK_CLASS = 7260;
+const LOCKS = { migrations: 1, roles: 2, crontab: 3 } as const;
+
+function settings(address: CellAddress, database: string): pg.ClientConfig {
+  return {
+    host: address.host,
+    port: address.port,
+    user: address.user,
+    password: address.password,
+    database,
+    ssl: address.tls === "verify-full" ? verified(address) : false,
+    application_name: "merchant-jobs converge",
+    connectionTimeoutMillis: CONNECT_TIMEOUT,
+    lock_timeout: LOCK_TIMEOUT,
+    statement_timeout: STATEMENT_TIMEOUT,
+    keepAlive: true,
+    // Nothing is found by luck: every name is qualified, and catalog functions print names with their schema.
+    options: "-c search_path=",
+  };
+}
+
+/** Checks the certificate's name against the address that was asked for, also when that is an IP address. */
+function verified({ host, ca }: CellAddress): ConnectionOptions {
+  return {
+    rejectUnauthorized: true,
+    checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+    ...(ca !== undefined && { ca }),
+  };
+}
+
+/** A missing database keeps its SQLSTATE as `cause`: whoever reads may take it for "gone". */
+function notConnected(address: CellAddress, database: string, error: unknown): ConvergeError {
+  const where = `cell ${address.cell}, database ${database} at ${address.host}:${address.port}`;
+  const way =
+    codeOf(error) === SQLSTATE.invalidPassword
+      ? "check the cell's credential"
+      : codeOf(error) === "ECONNREFUSED"
+        ? "is the server running, and is this its address?"
+        : "see the server's log";
+  return new ConvergeError("not_connected", `${where}: ${messageOf(error)}; ${way}`, { cause: error });
+}
+
+/** Whether a connection failed because the database is not there. */
+export function isMissingDatabase(error: unknown): boolean {
+  return (
+    error instanceof ConvergeError &&
+    error.code === "not_connected" &&
+    codeOf(error.cause) === SQLSTATE.undefinedDatabase
+  );
+}

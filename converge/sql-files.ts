@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { ConvergeError } from "./errors.ts";
+
+/** A SQL file of the repository. `name` is its path below the set's folder, with forward slashes. */
+export interface SqlFile {
+  readonly name: string;
+  /**
+   * - `migration`: numbered, applied once and for ever, as the owner.
+   * - `routine`: procedures and functions, applied again when the text changed, as the owner.
+   * - `access`: rights, applied after every change of a routine or of itself, as the administrator.
+   */
+  readonly kind: "migration" | "routine" | "access";
+  readonly sha256: string;
+  readonly text: string;
+}
+
+/** The sets of files there are: for each merchant's database, and for the cron database of each cell. */
+export type SqlSet = "merchant" | "cron";
+
+/** What an input says of files: name to sha256. */
+export type Hashes = Readonly<Record<string, string>>;
+
+/**
+ * Reads all files of a set below `root` (the repository's `sql/`), in the order in which they are applied. A file's
+ * place says what it is: `…/migrations/NNN_verb_object.sql`, `…/routines/*.sql`, `…/access.sql`. Throws `bad_files`
+ * with every problem of names and numbers at once.
+ */
+export function readSqlFiles(root: string, set: SqlSet): readonly SqlFile[] {
+  const folder = path.join(root, set);
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".sql"))
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)).split(path.sep).join("/"))
+    .sort()
+    .map((name): SqlFile => {
+      const text = readFileSync(path.join(folder, name), "utf8");
+      return { name, kind: kindOf(name), text, sha256: createHash("sha256").update(text).digest("hex") };
+    });
+  const problems = nameProblems(files);
+  if (problems.length > 0) {
+    throw new ConvergeError("bad_files", [`the SQL files in sql/${set} cannot be used:`, ...problems].join("\n- "));
+  }
+  const rank = { migration: 0, routine: 1, access: 2 } as const;
+  return files.toSorted((a, b) => rank[a.kind] - rank[b.kind] || order(a).localeCompare(order(b), "en"));
+}
+
+/** Splits files into the two maps that inputs carry. Rights count as routines: they are applied again when changed. */
+export function hashesOf(files: readonly SqlFile[]): { readonly migrations: Hashes; readonly routines: Hashes } {
+  const of = (wanted: boolean) =>
+    Object.fromEntries(files.filter((f) => (f.kind === "migration") === wanted).map((f) => [f.name, f.sha256]));
+  return { migrations: of(true), routines: of(false) };
+}
+
+/** Throws `file_changed` when the files are not those that the inputs name: the plan was made with others. */
+export function assertSameFiles(files: readonly SqlFile[], inputs: Hashes): void {
+  const found = new Map(files.map((file) => [file.name, file.sha256]));
+  const names = [...new Set([...found.keys(), ...Object.keys(inputs)])].sort();
+  const changed = names.filter((name) => found.get(name) !== inputs[name]);
+  if (changed.length === 0) return;
+  throw new ConvergeError(
+    "file_changed",
+    `${changed.join(", ")} changed after the plan was made; nothing was applied: run preview and up again`,
+  );
+}
+
+/** The number with which a migration's name begins. */
+export function migrationNumber(name: string): number {
+  return Number(/^(\d+)_/.exec(path.posix.basename(name))?.[1]);
+}
+
+function kindOf(name: string): SqlFile["kind"] {
+  if (path.posix.basename(name) === "access.sql") return "access";
+  return path.posix.basename(path.posix.dirname(name)) === "migrations" ? "migration" : "routine";
+}
+
+/** Migrations of all folders in the order of their numbers, the rest by name; the outer access.sql before inner ones. */
+function order(file: SqlFile): string {
+  if (file.kind === "migration") return String(migrationNumber(file.name)).padStart(12, "0");
+  return file.kind === "access" ? `${file.name.split("/").length}/${file.name}` : file.name;
+}
+
+function nameProblems(files: readonly SqlFile[]): string[] {
+  const problems: string[] = [];
+  const byNumber = new Map<number, string>();
+  for (const { name, kind, text } of files) {
+    if (kind === "migration") {
+      if (!/^\d{3,9}_[a-z0-9_]+\.sql$/.test(path.posix.basename(name))) {
+        problems.push(`${name}: a migration is named NNN_verb_object.sql, in lower case; rename it`);
+      } else {
+        const number = migrationNumber(name);
+        const other = byNumber.get(number);
+        if (other !== undefined)
+          problems.push(`${name}: ${other} has the same number; give the newer one a higher one`);
+        byNumber.set(number, name);
+      }
+    } else if (kind === "routine" && path.posix.basename(path.posix.dirname(name)) !== "routines") {
+      problems.push(`${name}: a SQL file is in a folder migrations/ or routines/, or is called access.sql; move it`);
+    }
+    if (text.trim() === "") problems.push(`${name}: the file is empty; write it or remove it`);
+  }
+  return problems;
+}

@@ -1,0 +1,37 @@
+import tseslint from "typescript-eslint";
+
+/** Imports go one way: spec <- converge <- components <- index.ts; local and test may use everything, nothing uses them. */
+const mayNotImport = (files, folders, why) => ({
+  files,
+  rules: {
+    "no-restricted-imports": [
+      "error",
+      { patterns: [{ group: folders.map((folder) => `**/${folder}/**`), message: why }] },
+    ],
+  },
+});
+
+export default tseslint.config(
+  { ignores: ["node_modules", ".local", "test/engine/conformance*/program"] },
+  ...tseslint.configs.strictTypeChecked,
+  ...tseslint.configs.stylisticTypeChecked,
+  {
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/switch-exhaustiveness-check": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true, allowBoolean: true }],
+      // Index signatures are read with brackets (noPropertyAccessFromIndexSignature).
+      "@typescript-eslint/dot-notation": "off",
+      "@typescript-eslint/no-non-null-assertion": "error",
+      "no-console": "error",
+    },
+  },
+  mayNotImport(["spec/**"], ["converge", "components", "local", "test", "runner"], "spec/ is pure and at the bottom"),
+  mayNotImport(["converge/**"], ["components", "local", "test", "runner"], "converge/ knows spec/ only"),
+  mayNotImport(["components/**", "*.ts"], ["local", "test", "runner"], "the program knows spec/ and converge/ only"),
+  mayNotImport(["local/**"], ["test", "runner"], "nothing imports test/ or runner/"),
+  { files: ["test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
+  { files: ["local/**", "bench/**", "test/long.ts"], rules: { "no-console": "off" } },
+  { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
+);

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { enableCompileCache, getCompileCacheDir } from "node:module";
+
+import type { Terminal } from "./command-run.ts";
+import { EngineError, messageOf } from "./errors.ts";
+import { parseCommandLine, USAGE } from "./options.ts";
+import type { CommandLine } from "./options.ts";
+
+/** Runs one command of the local engine; gives back the exit status. What a command does not need is not loaded. */
+async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const { command, line } = parseCommandLine(args);
+  const terminal = openTerminal(line, env);
+  switch (command) {
+    case "preview":
+    case "refresh":
+    case "destroy":
+    case "up": {
+      const { runCommand } = await import("./command-run.ts");
+      return runCommand(command === "up" ? "update" : command, line, env, terminal);
+    }
+    case "version":
+      terminal.out("local engine of merchant-jobs\n");
+      return 0;
+    case "help":
+      terminal.out(`${USAGE}\n`);
+      return 0;
+  }
+  const { STACK_COMMANDS } = await import("./command-stack.ts");
+  await STACK_COMMANDS[command]?.(line, env, terminal);
+  return 0;
+}
+
+function openTerminal(line: CommandLine, env: NodeJS.ProcessEnv): Terminal {
+  const wanted = line.color ?? "auto";
+  const color = wanted === "always" || (wanted === "auto" && process.stdout.isTTY && !env["NO_COLOR"]);
+  return {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    color,
+    interactive: process.stdin.isTTY && process.stdout.isTTY && !line.flag("non-interactive"),
+  };
+}
+
+// The SDK is large, and three processes of a run load it: compiled once, it loads in half the time.
+enableCompileCache();
+const cache = getCompileCacheDir();
+
+try {
+  process.exitCode = await main(process.argv.slice(2), { ...process.env, ...(cache && { NODE_COMPILE_CACHE: cache }) });
+} catch (error) {
+  // What is no EngineError is a mistake of the engine itself, and its stack is what helps to find it.
+  const text = error instanceof EngineError ? error.message : ((error as Error).stack ?? messageOf(error));
+  process.stderr.write(`error: ${text}\n`);
+  process.exitCode = 1;
+}

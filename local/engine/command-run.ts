@@ -1,0 +1,198 @@
+import { availableParallelism } from "node:os";
+import { createInterface } from "node:readline/promises";
+
+import { displayEvents } from "./display.ts";
+import { EngineError } from "./errors.ts";
+import type { Events, Operation } from "./events.ts";
+import { jsonEvents } from "./json-events.ts";
+import type { CommandLine } from "./options.ts";
+import { assertSupported, runPass } from "./pass.ts";
+import type { PassResult, PassSettings } from "./pass.ts";
+import { sdkEnvironment } from "./program.ts";
+import { resolveFromProgram } from "./project.ts";
+import { ProviderRegistry } from "./provider-registry.ts";
+import { JournalRecorder, noRecorder } from "./recorder.ts";
+import { Stop } from "./run.ts";
+import { findStack, openConfig, openStack } from "./stack.ts";
+import type { OpenStack } from "./stack.ts";
+import { lockStack } from "./stack-store.ts";
+
+/** The CLI's exit status when changes came where none were expected. */
+const CHANGES_EXIT = 7;
+const CANCELED_EXIT = 130;
+
+type Kind = PassSettings["kind"];
+
+/** What the command says to people and machines. */
+export interface Terminal {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly color: boolean;
+  readonly interactive: boolean;
+}
+
+/** `preview`, `up`, `refresh` and `destroy`; gives back the exit status. */
+export async function runCommand(
+  command: "preview" | Kind,
+  line: CommandLine,
+  env: NodeJS.ProcessEnv,
+  terminal: Terminal,
+): Promise<number> {
+  const kind: Kind = command === "preview" ? "update" : command;
+  const { run: options } = line;
+  const planOnly = command === "preview" || options.previewOnly;
+  if (!planOnly && !options.yes && !(terminal.interactive && !options.json)) {
+    throw new EngineError(
+      "usage",
+      `${command === "update" ? "up" : command} changes things: pass --yes to go on without being asked`,
+    );
+  }
+  const place = findStack(line, env);
+  const unlock = planOnly ? () => undefined : lockStack(place.files);
+  const stop = new Stop();
+  const forget = listenForSignals(stop, terminal);
+  try {
+    const stack = await openStack(place);
+    const context = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
+    warnOfPending(stack, terminal, options.json);
+    if (planOnly || !options.skipPreview) {
+      const preview = await onePass(context, true, false);
+      if (!preview.succeeded) return exitOf(preview, stop);
+      if (planOnly) return expected(preview, options.expectNoChanges, terminal, "proposed");
+      assertSupported(preview.unsupported);
+      if (!options.yes && !(await confirm(kind))) return 1;
+    }
+    const result = await onePass(context, false, !options.skipPreview);
+    if (!result.succeeded) return exitOf(result, stop);
+    return expected(result, options.expectNoChanges, terminal, "made");
+  } finally {
+    unlock();
+    forget();
+  }
+}
+
+interface Context {
+  readonly kind: Kind;
+  readonly line: CommandLine;
+  readonly stack: OpenStack;
+  readonly config: PassSettings["config"];
+  readonly stop: Stop;
+  readonly terminal: Terminal;
+}
+
+async function onePass(context: Context, dryRun: boolean, previewed: boolean): Promise<PassResult> {
+  const { kind, line, stack, config, stop, terminal } = context;
+  const { run: options } = line;
+  const { project, deployment, stored, files } = stack;
+  const env = sdkEnvironment(project, stack.name, config, stack.env);
+  const events = eventsFor(line, terminal, dryRun, kind);
+  // Of operations that an earlier run left, the CLI keeps only creations: those alone may have made what nobody knows.
+  const start = { ...deployment, pending: deployment.pending.filter((p) => p.type === "creating") };
+  const recorder = dryRun ? undefined : await JournalRecorder.open(files, project.name, stored, start, stack.crypter);
+  const parallel = options.parallel ?? 4 * availableParallelism();
+  const output = (text: string) => {
+    terminal.err(`${text}\n`);
+  };
+  const began = performance.now();
+  try {
+    const result = await runPass({
+      project,
+      stack: stack.name,
+      config,
+      env,
+      kind,
+      dryRun,
+      refresh: kind === "refresh" || options.refresh,
+      runProgram: options.runProgram,
+      parallel,
+      targets: options.targets,
+      targetDependents: options.targetDependents,
+      previewed,
+      start,
+      providers: new ProviderRegistry({
+        module: resolveFromProgram(project, "@pulumi/pulumi/cmd/dynamic-provider"),
+        workingFolder: project.workingFolder,
+        env,
+        log: output,
+      }),
+      recorder: recorder ?? noRecorder,
+      rebase: async (resources) => recorder?.rebase(resources),
+      events,
+      stop,
+      output,
+    });
+    events.summary(
+      {
+        planning: dryRun,
+        result: result.succeeded ? "succeeded" : (stop.reason ?? "failed"),
+        durationSeconds: (performance.now() - began) / 1000,
+        changes: Object.fromEntries(result.counts),
+      },
+      result.outputs,
+    );
+    return result;
+  } finally {
+    await recorder?.close();
+  }
+}
+
+function eventsFor(line: CommandLine, terminal: Terminal, planning: boolean, kind: Kind): Events {
+  if (line.run.json) return jsonEvents(planning, terminal.out);
+  const titles = {
+    update: ["Previewing update", "Updating"],
+    refresh: ["Previewing refresh", "Refreshing"],
+    destroy: ["Previewing destroy", "Destroying"],
+  };
+  terminal.out(`${titles[kind][planning ? 0 : 1] ?? ""}:\n`);
+  const { diff, suppressOutputs } = line.run;
+  return displayEvents({ planning, diff, color: terminal.color, showOutputs: !suppressOutputs, write: terminal.out });
+}
+
+/** Whether something was changed or would be. */
+function hasChanges(counts: ReadonlyMap<Operation, number>): boolean {
+  return [...counts].some(([op, n]) => op !== "same" && n > 0);
+}
+
+function expected(result: PassResult, none: boolean, terminal: Terminal, verb: string): number {
+  if (!none || !hasChanges(result.counts)) return 0;
+  terminal.err(`error: no changes were expected but changes were ${verb}\n`);
+  return CHANGES_EXIT;
+}
+
+function exitOf(result: PassResult, stop: Stop): number {
+  if (result.succeeded) return 0;
+  return stop.reason === "canceled" ? CANCELED_EXIT : 1;
+}
+
+function warnOfPending({ deployment }: OpenStack, terminal: Terminal, json: boolean): void {
+  const creating = deployment.pending.filter((p) => p.type === "creating");
+  if (creating.length === 0 || json) return;
+  terminal.err(
+    `warning: an earlier run was interrupted while it created these; they may exist without being in the state. \`npm run recover\` looks for them:\n` +
+      creating.map((p) => `  ${p.resource.urn}\n`).join(""),
+  );
+}
+
+async function confirm(kind: Kind): Promise<boolean> {
+  const ask = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return /^y(es)?$/i.test((await ask.question(`Do you want to perform this ${kind}? [y/N] `)).trim());
+  } finally {
+    ask.close();
+  }
+}
+
+/** Ctrl-C lets what is running finish and saves; a second one leaves at once, and the journal says what was under way. */
+function listenForSignals(stop: Stop, terminal: Terminal): () => void {
+  const onSignal = () => {
+    if (stop.reason === "canceled") process.exit(CANCELED_EXIT);
+    terminal.err("stopping: what is running is finished and saved first; once more ends at once\n");
+    stop.now("canceled");
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return () => {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+  };
+}

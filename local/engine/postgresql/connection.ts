@@ -1,0 +1,235 @@
+import { readFileSync } from "node:fs";
+
+import pg from "pg";
+
+import { EngineError, messageOf, refusal } from "../errors.ts";
+import type { Props } from "../values.ts";
+import { textOf } from "./attributes.ts";
+
+/** The settings of `postgresql.Provider`, read. */
+interface ServerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly password: string | undefined;
+  readonly database: string;
+  /** Who is connected in the end, where the login is another. */
+  readonly databaseUsername: string;
+  readonly superuser: boolean;
+  readonly sslmode: string;
+  readonly rootCertificate: string | undefined;
+  readonly connectTimeoutSeconds: number;
+}
+
+const KNOWN: readonly string[] = [
+  ...[
+    "host",
+    "port",
+    "username",
+    "password",
+    "database",
+    "databaseUsername",
+    "superuser",
+    "sslmode",
+    "sslMode",
+    "sslrootcert",
+  ],
+  ...["connectTimeout", "maxConnections", "expectedVersion", "version"],
+];
+const SSL_MODES: readonly string[] = ["disable", "require", "verify-ca", "verify-full"];
+
+/** Reads the provider's inputs, of which all but texts come as JSON; the environment fills in what the real provider takes from it. */
+export function parseSettings(inputs: Props, env: NodeJS.ProcessEnv): ServerSettings {
+  const unknown = Object.keys(inputs).find(
+    (key) => !key.startsWith("__") && !KNOWN.includes(key) && inputs[key] !== "" && inputs[key] !== null,
+  );
+  if (unknown && !(unknown === "scheme" && inputs[unknown] === "postgres"))
+    throw refusal(`the setting ${unknown} of postgresql.Provider`);
+  const text = (key: string): string | undefined => {
+    const value = textOf(inputs[key]);
+    return value === "" ? undefined : value;
+  };
+  const username = text("username") ?? env["PGUSER"] ?? "postgres";
+  // lib/pq takes no mode as `require`: encrypted, and the server's certificate is not looked at.
+  const sslmode = text("sslmode") ?? text("sslMode") ?? env["PGSSLMODE"] ?? "require";
+  if (!SSL_MODES.includes(sslmode)) {
+    throw new EngineError("resource", `postgresql.Provider: sslmode is "${sslmode}"; it takes ${SSL_MODES.join(", ")}`);
+  }
+  return {
+    host: text("host") ?? env["PGHOST"] ?? "localhost",
+    port: Number(text("port") ?? env["PGPORT"] ?? 5432),
+    username,
+    password: text("password") ?? env["PGPASSWORD"],
+    database: text("database") ?? env["PGDATABASE"] ?? "postgres",
+    databaseUsername: text("databaseUsername") ?? username,
+    superuser: (text("superuser") ?? env["PGSUPERUSER"] ?? "true") !== "false",
+    sslmode,
+    rootCertificate: text("sslrootcert"),
+    connectTimeoutSeconds: Number(text("connectTimeout") ?? env["PGCONNECT_TIMEOUT"] ?? 180),
+  };
+}
+
+function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["ssl"] {
+  if (sslmode === "disable") return false;
+  const ca = rootCertificate === undefined ? {} : { ca: readFileSync(rootCertificate, "utf8") };
+  if (sslmode === "verify-full") return { ...ca, rejectUnauthorized: true };
+  // lib/pq verifies the chain for verify-ca, and for require where it is given a root certificate; never the name.
+  const verified = sslmode === "verify-ca" || rootCertificate !== undefined;
+  return { ...ca, rejectUnauthorized: verified, checkServerIdentity: () => undefined };
+}
+
+/** Runs the work on one connection to the server, which is closed after it. */
+export async function withServer<T>(
+  settings: ServerSettings,
+  work: (server: Server) => Promise<T>,
+  database = settings.database,
+): Promise<T> {
+  const { host, port, username, password, connectTimeoutSeconds } = settings;
+  const client = new pg.Client({
+    host,
+    port,
+    user: username,
+    database,
+    ssl: sslOf(settings),
+    ...(password !== undefined && { password }),
+    connectionTimeoutMillis: connectTimeoutSeconds * 1000,
+    application_name: "merchant-jobs local engine",
+  });
+  // A connection that breaks is the error of the statement in flight; without a listener it would end the process.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+  } catch (cause) {
+    throw new EngineError(
+      "resource",
+      `error connecting to PostgreSQL server ${host} (scheme: postgres): ${reasonOf(cause)}`,
+      { cause },
+    );
+  }
+  try {
+    return await work(new Server(client, settings));
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** One connection; a failing statement is reported as the real provider words it. */
+export class Server {
+  readonly #client: pg.Client;
+  readonly settings: ServerSettings;
+
+  constructor(client: pg.Client, settings: ServerSettings) {
+    this.#client = client;
+    this.settings = settings;
+  }
+
+  /** The rows of a statement; `doing` begins the error's message. */
+  async query<Row extends pg.QueryResultRow>(
+    doing: string,
+    sql: string,
+    values: readonly unknown[] = [],
+  ): Promise<readonly Row[]> {
+    try {
+      return (await this.#client.query<Row>(sql, [...values])).rows;
+    } catch (cause) {
+      throw new EngineError("resource", doing === "" ? reasonOf(cause) : `${doing}: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  async transaction<T>(work: () => Promise<T>): Promise<T> {
+    await this.query("could not start transaction", "BEGIN");
+    try {
+      const result = await work();
+      await this.query("could not commit transaction", "COMMIT");
+      return result;
+    } catch (error) {
+      // The connection is closed next, which rolls back too.
+      await this.query("", "ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Whether the role is a member of the other; from PostgreSQL 16 on one that may also SET ROLE. */
+  async isMember(role: string, member: string): Promise<boolean> {
+    const rows = await this.query(
+      "could not read role membership",
+      `SELECT 1 FROM pg_catalog.pg_auth_members AS m
+       WHERE pg_catalog.pg_get_userbyid(m.roleid) = $1 AND pg_catalog.pg_get_userbyid(m.member) = $2
+         AND coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)`,
+      [role, member],
+    );
+    return rows.length > 0;
+  }
+
+  /** Makes the member one of the role if it is not; says whether it was not. */
+  async grantMembership(role: string, member: string): Promise<boolean> {
+    if (role === member || (await this.isMember(role, member))) return false;
+    await this.query(`error granting role ${role} to ${member}`, `GRANT ${ident(role)} TO ${ident(member)}`);
+    return true;
+  }
+
+  async revokeMembership(role: string, member: string): Promise<boolean> {
+    if (role === member || !(await this.isMember(role, member))) return false;
+    await this.query(`error revoking role ${role} from ${member}`, `REVOKE ${ident(role)} FROM ${ident(member)}`);
+    return true;
+  }
+
+  /** Runs the work as a member of the role, for the moment. */
+  async asMember<T>(role: string, work: () => Promise<T>): Promise<T> {
+    const self = this.settings.databaseUsername;
+    // Two that grant and take back the same membership at once would take it from each other: helpers.go, pgLockRole.
+    await this.lockRole(self, "session");
+    try {
+      const granted = await this.grantMembership(role, self);
+      try {
+        return await work();
+      } finally {
+        if (granted) await this.revokeMembership(role, self).catch(() => undefined);
+      }
+    } finally {
+      await this.query("", "SELECT pg_catalog.pg_advisory_unlock_all()").catch(() => undefined);
+    }
+  }
+
+  /** Waits until no other operation of a provider holds the role or a member of it. */
+  async lockRole(role: string, scope: "session" | "transaction"): Promise<void> {
+    const lock = scope === "session" ? "pg_advisory_lock" : "pg_advisory_xact_lock";
+    await this.query("could not disable statement_timeout", "SET statement_timeout = 0");
+    await this.query(
+      `could not get advisory lock for role ${role}`,
+      `SELECT pg_catalog.${lock}(oid::bigint) FROM pg_catalog.pg_roles WHERE rolname = $1`,
+      [role],
+    );
+    await this.query(
+      `could not get advisory lock for members of role ${role}`,
+      `SELECT pg_catalog.${lock}(member::bigint) FROM pg_catalog.pg_auth_members JOIN pg_catalog.pg_roles ON roleid = pg_roles.oid WHERE rolname = $1`,
+      [role],
+    );
+  }
+
+  async isSuperuser(role: string): Promise<boolean> {
+    const [row] = await this.query<{ rolsuper: boolean }>(
+      `could not check if role ${role} is superuser`,
+      "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = $1",
+      [role],
+    );
+    return row?.rolsuper ?? false;
+  }
+}
+
+/** A server's error as lib/pq words it: the message and the SQLSTATE. */
+function reasonOf(error: unknown): string {
+  if (error instanceof pg.DatabaseError && error.code !== undefined) return `pq: ${error.message} (${error.code})`;
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join("; ");
+  return messageOf(error);
+}
+
+/** A name as SQL. */
+export function ident(name: string): string {
+  return pg.escapeIdentifier(name);
+}
+
+/** A text as SQL. */
+export function literal(text: string): string {
+  return pg.escapeLiteral(text);
+}

@@ -1,0 +1,72 @@
+import { DynamicProvider } from "./dynamic-provider.ts";
+import type { DynamicProviderSettings } from "./dynamic-provider.ts";
+import { EngineError } from "./errors.ts";
+import { POSTGRESQL_TYPES, PostgresqlProvider } from "./postgresql/provider.ts";
+import { planOnly, withSecretsKept } from "./provider.ts";
+import type { Provider } from "./provider.ts";
+import { packageOf, parseReference, typeOf } from "./urn.ts";
+import { hasUnknown, plainProps } from "./values.ts";
+import type { Props } from "./values.ts";
+
+/** Whether the engine can make, change and delete resources of this type. */
+export function isSupported(type: string): boolean {
+  return packageOf(type) === "pulumi-nodejs" || POSTGRESQL_TYPES.includes(type);
+}
+
+/** The providers of a run, by reference (`urn::id`). Processes and connections begin when a provider is first used. */
+export class ProviderRegistry {
+  readonly #settings: Omit<DynamicProviderSettings, "config">;
+  readonly #byReference = new Map<string, Provider>();
+  /** The processes, by config; a fork uses the same ones. */
+  readonly #dynamic: Map<string, Provider>;
+
+  constructor(settings: Omit<DynamicProviderSettings, "config">, dynamic = new Map<string, Provider>()) {
+    this.#settings = settings;
+    this.#dynamic = dynamic;
+  }
+
+  /** A registry for a scout: settings of its own, the same processes. */
+  fork(): ProviderRegistry {
+    return new ProviderRegistry(this.#settings, this.#dynamic);
+  }
+
+  /** Makes the provider known with these settings, in place of what it was. */
+  configure(reference: string, inputs: Props): void {
+    this.#byReference.get(reference)?.close();
+    this.#byReference.set(reference, this.#open(packageOf(typeOf(parseReference(reference).urn)), inputs));
+  }
+
+  has(reference: string): boolean {
+    return this.#byReference.has(reference);
+  }
+
+  /** The provider of a resource; for a type that the engine cannot make, one that only plans. */
+  get(reference: string, type: string): Provider {
+    const provider = this.#byReference.get(reference);
+    if (!provider)
+      throw new EngineError(
+        "provider",
+        `the provider ${reference} of a resource of type ${type} is not in the program or the state`,
+      );
+    return isSupported(type) ? provider : planOnly;
+  }
+
+  close(): void {
+    for (const provider of this.#byReference.values()) provider.close();
+    for (const provider of this.#dynamic.values()) provider.close();
+  }
+
+  #open(pkg: string, inputs: Props): Provider {
+    if (hasUnknown(inputs)) return planOnly;
+    const config = plainProps(inputs);
+    if (pkg === "postgresql") return withSecretsKept(new PostgresqlProvider(config));
+    if (pkg !== "pulumi-nodejs") return planOnly;
+    // A process keeps the config that it was given first: another config, as after a change of the stack file, is another process.
+    const key = JSON.stringify(config);
+    const known = this.#dynamic.get(key);
+    if (known) return known;
+    const provider = withSecretsKept(new DynamicProvider({ ...this.#settings, config }));
+    this.#dynamic.set(key, provider);
+    return { ...provider, close: () => undefined };
+  }
+}

@@ -1,0 +1,98 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+import { EngineError } from "./errors.ts";
+import type { CommandLine } from "./options.ts";
+import { findProject } from "./project.ts";
+import type { Project } from "./project.ts";
+import { loadState, openState } from "./recorder.ts";
+import type { CrypterSource, StoredState } from "./recorder.ts";
+import type { Deployment } from "./resource-state.ts";
+import { openCrypter, readPassphrase } from "./secrets.ts";
+import type { Crypter } from "./secrets.ts";
+import { readStackFile, resolveConfig } from "./stack-config.ts";
+import type { StackConfig, StackFile } from "./stack-config.ts";
+import { listStacks, stackFiles, stateFolder } from "./stack-store.ts";
+import type { StackFiles } from "./stack-store.ts";
+
+/** A project and one of its stacks, by name: nothing of it is read yet. */
+interface StackPlace {
+  readonly project: Project;
+  readonly folder: string;
+  readonly name: string;
+  readonly files: StackFiles;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A stack whose state and config have been read. */
+export interface OpenStack extends StackPlace {
+  readonly stored: StoredState;
+  readonly deployment: Deployment;
+  /** What new secrets are closed with. */
+  readonly crypter: CrypterSource;
+}
+
+const selectionFile = (project: Project) => path.join(project.folder, ".local", "selected-stack");
+
+/** The stack that the command line means: by --stack, PULUMI_STACK, or as selected. */
+export function findStack(line: CommandLine, env: NodeJS.ProcessEnv, named?: string): StackPlace {
+  const project = findProject(line.folder);
+  const folder = stateFolder(env, project.folder);
+  const selected = existsSync(selectionFile(project)) ? readFileSync(selectionFile(project), "utf8").trim() : undefined;
+  const given = named ?? line.stack ?? env["PULUMI_STACK"] ?? selected;
+  if (!given) {
+    const known = listStacks(folder, project.name);
+    const way =
+      known.length > 0
+        ? `choose one by --stack or \`stack select\`: ${known.join(", ")}`
+        : "make one by `stack init dev`";
+    throw new EngineError("usage", `no stack is selected; ${way}`);
+  }
+  const name = given.split("/").at(-1) ?? given;
+  if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
+    throw new EngineError(
+      "usage",
+      `"${name}" is no name for a stack: letters, digits, hyphens, underscores and points, at most 100`,
+    );
+  }
+  return { project, folder, name, files: stackFiles(folder, project.name, name), env };
+}
+
+/** Makes the stack the one that commands without --stack mean. */
+export function selectStack({ project, name }: StackPlace): void {
+  const file = selectionFile(project);
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(file, `${name}\n`);
+}
+
+/** Reads the stack's state and opens its secrets. */
+export async function openStack(place: StackPlace): Promise<OpenStack> {
+  const stored = loadState(place.files);
+  if (!stored) {
+    const known = listStacks(place.folder, place.project.name);
+    const others = known.length > 0 ? ` (there are: ${known.join(", ")})` : "";
+    throw new EngineError(
+      "state",
+      `no stack named '${place.name}' in ${place.folder}${others}; make it by \`stack init ${place.name}\``,
+    );
+  }
+  const stackSalt = readStackFile(place.project, place.name).salt;
+  const crypters = new Map<string | undefined, Promise<Crypter>>();
+  const open = (salt: string | undefined): Promise<Crypter> => {
+    const known = crypters.get(salt) ?? openCrypter(readPassphrase(place.env, place.project.folder), salt);
+    crypters.set(salt, known);
+    return known;
+  };
+  const opener = stored.hasSecrets ? await open(stored.raw.salt ?? stackSalt) : undefined;
+  const deployment = openState(stored, opener);
+  return { ...place, stored, deployment, crypter: () => open(stored.raw.salt ?? stackSalt) };
+}
+
+/** The stack's config as the program gets it. */
+export async function openConfig(stack: OpenStack): Promise<StackConfig> {
+  const file: StackFile = readStackFile(stack.project, stack.name);
+  if (file.hasSecrets && file.salt === undefined) {
+    throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);
+  }
+  return resolveConfig(stack.project, file, file.hasSecrets ? await stack.crypter() : undefined);
+}

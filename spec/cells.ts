@@ -1,0 +1,184 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { z } from "zod";
+import { CELL_NAME, CONFIG_KEYS, MAX_NAME_BYTES } from "./names.ts";
+import { isObject, type Path, type Report } from "./report.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** The server that this repository starts; its address and credential stand in `.local/server.json`. */
+export interface LocalCell {
+  readonly name: string;
+  readonly kind: "local";
+}
+
+/** Where the administrator's password is: an environment variable, or a secret of the stack's configuration. */
+export type Credential = { readonly env: string } | { readonly config: string };
+
+/** A PostgreSQL server with pg_cron that exists already. */
+export interface ServerCell {
+  readonly name: string;
+  readonly kind: "server";
+  /** A host name or an IP address. */
+  readonly host: string;
+  /** Default 5432. */
+  readonly port: number;
+  /** The role that converges the server: NOSUPERUSER CREATEDB CREATEROLE is enough. */
+  readonly admin: string;
+  readonly credential: Credential;
+  /** Default verify-full. Disable is accepted for loopback addresses only. */
+  readonly tls: "verify-full" | "disable";
+  /** A file of certificates (PEM) to verify the server with. Default: those that Node trusts. */
+  readonly caFile?: string;
+}
+
+export type CellSpec = LocalCell | ServerCell;
+
+/** What was read: the well-formed cells, and of all that was written the names and the configuration keys of secrets. */
+export interface CellsRead {
+  readonly cells: readonly CellSpec[];
+  readonly names: readonly string[];
+  readonly secretKeys: readonly string[];
+}
+
+const KINDS = ["local", "server"];
+
+const KIND = {
+  schema: z.string(),
+  rule: `must be ${KINDS.join(" or ")}`,
+  fix: "write kind: local for the server that this repository starts, or kind: server for one of your own",
+  required: true,
+} as const;
+
+const SERVER_FIELDS = {
+  kind: KIND,
+  host: {
+    schema: z.string().max(253).refine(isHost),
+    rule: "must be a host name or an IP address",
+    fix: "write the name alone, for example db.example.com; port, admin and credential are keys of their own",
+    required: true,
+  },
+  port: {
+    schema: z.int().min(1).max(65_535),
+    rule: "must be a port, a whole number from 1 to 65535",
+    fix: "write the number without quotes, or leave it out for 5432",
+  },
+  admin: {
+    schema: z
+      .string()
+      .regex(/^[^\u0000-\u001f]+$/)
+      .refine((name) => Buffer.byteLength(name) <= MAX_NAME_BYTES),
+    rule: `must be the name of a role, at most ${MAX_NAME_BYTES} bytes`,
+    fix: "write the role that may create databases and roles, for example merchant_admin",
+    required: true,
+  },
+  credential: {
+    schema: z.union([
+      z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
+      z.strictObject({
+        config: z
+          .string()
+          .regex(/^[A-Za-z][A-Za-z0-9_.-]*$/)
+          .refine((key) => !CONFIG_KEYS.includes(key)),
+      }),
+    ]),
+    rule: "must say where the password is, by exactly one of env and config; it never holds the password",
+    fix:
+      "write credential: {env: DB_PASSWORD} for an environment variable, or credential: {config: dbPassword} " +
+      "after `pulumi config set --secret dbPassword`",
+    required: true,
+  },
+  tls: {
+    schema: z.enum(["verify-full", "disable"]),
+    rule: "must be verify-full or disable",
+    fix: "leave it out: verify-full is the default",
+  },
+  caFile: {
+    schema: z.string().min(1),
+    rule: "must be the path of a file of certificates (PEM)",
+    fix: "write the path, or leave it out for the certificates that Node trusts",
+  },
+} as const;
+
+const EXAMPLE = "{home: {kind: local}}";
+
+/** Reads the map of cells. */
+export function parseCells(report: Report, path: Path, raw: unknown): CellsRead {
+  const entries = report.readMap(path, raw, "names of cells to servers", EXAMPLE);
+  if (entries.length === 0 && report.problems.length === 0) {
+    report.add(path, raw, "must have at least one cell", `write it as ${EXAMPLE}`);
+  }
+  const cells = entries.map(([name, cell]) => parseCell(report, path, name, cell));
+  return {
+    cells: cells.filter((cell) => cell !== undefined),
+    names: entries.map(([name]) => name),
+    secretKeys: entries.flatMap(([, cell]) => secretKey(cell)),
+  };
+}
+
+/** Says whether the host is this machine: 127.0.0.0/8, ::1 or localhost. Other spellings count as another machine. */
+export function isLoopback(host: string): boolean {
+  return (isIPv4(host) && host.startsWith("127.")) || host === "::1" || host.toLowerCase() === "localhost";
+}
+
+function parseCell(report: Report, parent: Path, name: string, raw: unknown): CellSpec | undefined {
+  const path: Path = [...parent, name];
+  if (!CELL_NAME.test(name)) {
+    report.add(
+      path,
+      undefined,
+      "is not a name for a cell: lower-case letters, digits and -, a letter first, at most 31",
+      "choose a name such as home or eu-1",
+    );
+  }
+  if (!isObject(raw)) {
+    report.add(path, raw, "must be a map of settings", `write it as ${name}: {kind: local}`);
+    return undefined;
+  }
+  const { kind } = raw;
+  if (kind === "server") return parseServer(report, path, name, raw);
+  if (kind === "local") {
+    for (const key of Object.keys(raw).filter((written) => written !== "kind")) {
+      report.add([...path, key], undefined, "is not a setting of a local cell", "remove it, or write kind: server");
+    }
+    return { name, kind };
+  }
+  const at: Path = [...path, "kind"];
+  if (kind === "rds") {
+    const fix = "use kind: server with host, admin and credential of an RDS instance that exists";
+    report.add(at, kind, "is not in this version yet", fix);
+  } else if (typeof kind === "string") {
+    report.add(at, kind, KIND.rule, didYouMean(kind, KINDS));
+  } else {
+    report.add(at, kind, kind === undefined ? `is missing: it ${KIND.rule}` : KIND.rule, KIND.fix);
+  }
+  return undefined;
+}
+
+function parseServer(report: Report, path: Path, name: string, raw: unknown): ServerCell | undefined {
+  const fields = report.readFields(path, raw, SERVER_FIELDS, "{kind: server, host: …, admin: …, credential: {env: …}}");
+  if (fields === undefined) return undefined;
+  const { host, port = 5432, admin, credential, tls = "verify-full", caFile } = fields;
+  if (host !== undefined && tls === "disable" && !isLoopback(host)) {
+    report.add(
+      [...path, "tls"],
+      tls,
+      `is accepted for loopback addresses only, and the host is ${host}`,
+      "leave tls out; give the server's own certificate authority as caFile",
+    );
+  }
+  if (tls === "disable" && caFile !== undefined) {
+    report.add([...path, "caFile"], caFile, "is not read when tls is disable", "remove caFile, or tls: disable");
+  }
+  if (host === undefined || admin === undefined || credential === undefined) return undefined;
+  return { name, kind: "server", host, port, admin, credential, tls, ...(caFile !== undefined && { caFile }) };
+}
+
+function isHost(text: string): boolean {
+  return isIPv4(text) || isIPv6(text) || /^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?$/.test(text);
+}
+
+/** The configuration key that a cell takes its password from, also when the cell is wrong in other ways. */
+function secretKey(cell: unknown): readonly string[] {
+  if (!isObject(cell) || !isObject(cell["credential"])) return [];
+  const { config } = cell["credential"];
+  return typeof config === "string" ? [config] : [];
+}

@@ -1,0 +1,109 @@
+import { z } from "zod";
+import type { CellsRead } from "./cells.ts";
+import { parseJobs, type JobSpec } from "./jobs.ts";
+import { DATABASE_NAME, defaultDatabase, isReservedName, MERCHANT_ID, roleNames } from "./names.ts";
+import type { Path, Report } from "./report.ts";
+import { didYouMean } from "./suggest.ts";
+
+/** A merchant as the stack declares it, with every default filled in and every name computed. */
+export interface MerchantSpec {
+  readonly id: string;
+  readonly cell: string;
+  readonly database: string;
+  /** Owns the database and everything in it; cannot log in. */
+  readonly ownerRole: string;
+  /** The application logs in with it. */
+  readonly appRole: string;
+  /** pg_cron runs the jobs under it. */
+  readonly jobRole: string;
+  /** Its jobs stay in the crontab and do not run. Default false. */
+  readonly suspended: boolean;
+  /** CONNECTION LIMIT of the database; -1 is none. Default 50. */
+  readonly connectionLimit: number;
+  /** Every job of the catalogue, by name. */
+  readonly jobs: Readonly<Record<string, JobSpec>>;
+}
+
+const DEFAULTS = { suspended: false, connectionLimit: 50 } as const;
+
+/** The largest CONNECTION LIMIT that can matter: PostgreSQL's MAX_BACKENDS. */
+const MAX_BACKENDS = 262_143;
+
+const FIELDS = {
+  cell: {
+    schema: z.string(),
+    rule: "must be the name of a cell",
+    fix: "write a name from merchant-jobs:cells, or leave it out when there is one cell only",
+  },
+  database: {
+    schema: z.string().regex(DATABASE_NAME),
+    rule: "must be lower-case letters, digits and _, a letter first, at most 57 bytes (its roles are longer)",
+    fix: "leave it out for merchant_<id>, or choose such a name",
+  },
+  suspended: { schema: z.boolean(), rule: "must be true or false", fix: "write true or false, without quotes" },
+  connectionLimit: {
+    schema: z.int().refine((limit) => limit === -1 || (limit >= 1 && limit <= MAX_BACKENDS)),
+    rule: `must be a whole number from 1 to ${MAX_BACKENDS}, or -1 for no limit`,
+    fix: `write the number without quotes, or leave it out for ${DEFAULTS.connectionLimit}`,
+  },
+  jobs: { schema: z.unknown(), rule: "must map jobs to changes", fix: "leave it out" },
+} as const;
+
+const EXAMPLE = "{acme: {}}";
+
+/** Reads the map of merchants; those of which id, cell and database are known, sorted by id. */
+export function parseMerchants(report: Report, path: Path, raw: unknown, cells: CellsRead): readonly MerchantSpec[] {
+  return report
+    .readMap(path, raw, "ids of merchants to settings", EXAMPLE)
+    .map(([id, merchant]) => parseMerchant(report, path, id, merchant, cells))
+    .filter((merchant) => merchant !== undefined)
+    .sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+function parseMerchant(
+  report: Report,
+  parent: Path,
+  id: string,
+  raw: unknown,
+  cells: CellsRead,
+): MerchantSpec | undefined {
+  const path: Path = [...parent, id];
+  const isId = MERCHANT_ID.test(id);
+  if (!isId) {
+    const rule = "is not an id for a merchant: lower-case letters, digits and _, a letter first, at most 31";
+    report.add(path, undefined, rule, "choose an id such as acme or shop_24");
+  }
+  const fields = report.readFields(path, raw, FIELDS, `${isId ? id : "acme"}: {}`);
+  if (fields === undefined) return undefined;
+  const cell = resolveCell(report, [...path, "cell"], fields.cell, raw, cells);
+  if (fields.database !== undefined && isReservedName(fields.database)) {
+    const rule = "is a name that PostgreSQL, RDS or the cell's own cron database has";
+    report.add([...path, "database"], fields.database, rule, "leave it out for merchant_<id>, or choose another name");
+  }
+  const jobs = parseJobs(report, [...path, "jobs"], fields.jobs);
+  if (!isId || cell === undefined) return undefined;
+
+  const database = fields.database ?? defaultDatabase(id);
+  const { suspended = DEFAULTS.suspended, connectionLimit = DEFAULTS.connectionLimit } = fields;
+  return { id, cell, database, ...roleNames(database), suspended, connectionLimit, jobs };
+}
+
+function resolveCell(
+  report: Report,
+  path: Path,
+  written: string | undefined,
+  raw: unknown,
+  { names }: CellsRead,
+): string | undefined {
+  if (written !== undefined) {
+    if (names.includes(written)) return written;
+    // Without any cell the missing cells are the problem, and not each merchant that refers to one.
+    if (names.length > 0) report.add(path, written, "is not a cell of merchant-jobs:cells", didYouMean(written, names));
+    return undefined;
+  }
+  const wrongType = typeof raw === "object" && raw !== null && "cell" in raw;
+  if (names.length > 1 && !wrongType) {
+    report.add(path, undefined, "is missing: there is more than one cell", `write cell: ${names.join(" or cell: ")}`);
+  }
+  return names.length === 1 && !wrongType ? names[0] : undefined;
+}

@@ -1,0 +1,64 @@
+import { parseCells, type CellSpec } from "./cells.ts";
+import { reportNameCollisions, reportSharedServers } from "./collisions.ts";
+import { parseMerchants, type MerchantSpec } from "./merchants.ts";
+import { CONFIG_KEYS, NAMESPACE } from "./names.ts";
+import { SpecError } from "./problems.ts";
+import { Report, type Path } from "./report.ts";
+import { parseSchedule, type PgCronVersion } from "./schedule.ts";
+import { suggest } from "./suggest.ts";
+
+/** The values of the stack's configuration as they were written, nothing checked. */
+export interface RawStack {
+  readonly cells: unknown;
+  readonly merchants: unknown;
+  /** The other keys of the namespace `merchant-jobs`, with or without it. */
+  readonly unknownKeys?: readonly string[];
+}
+
+/** A stack that was checked as a whole. */
+export interface StackSpec {
+  readonly cells: Readonly<Record<string, CellSpec>>;
+  /** Sorted by id. */
+  readonly merchants: readonly MerchantSpec[];
+}
+
+const CELLS: Path = [`${NAMESPACE}:cells`];
+const MERCHANTS: Path = [`${NAMESPACE}:merchants`];
+
+/** Checks the whole configuration of a stack. Throws a SpecError with everything that is wrong in it. */
+export function parseStack(raw: RawStack): StackSpec {
+  const report = new Report();
+  const read = parseCells(report, CELLS, raw.cells);
+  const merchants = parseMerchants(report, MERCHANTS, raw.merchants, read);
+  reportSharedServers(report, CELLS, read.cells);
+  reportNameCollisions(report, MERCHANTS, read.cells, merchants);
+  reportUnknownKeys(report, read.secretKeys, raw.unknownKeys ?? []);
+  if (report.problems.length > 0) throw new SpecError(report.problems);
+  return { cells: Object.fromEntries(read.cells.map((cell) => [cell.name, cell])), merchants };
+}
+
+/**
+ * The oldest pg_cron that has every schedule of a cell's merchants. Disabled jobs count: they stand in the crontab too.
+ */
+export function requiredPgCron(merchants: readonly MerchantSpec[], cellName: string): PgCronVersion {
+  const required = merchants
+    .filter(({ cell }) => cell === cellName)
+    .flatMap(({ jobs }) => Object.values(jobs).map(({ schedule }) => parseSchedule(schedule)))
+    .map((schedule) => (schedule.kind === "problem" ? "1.4" : schedule.requires));
+  if (required.includes("1.6")) return "1.6";
+  return required.includes("1.5") ? "1.5" : "1.4";
+}
+
+function reportUnknownKeys(report: Report, secretKeys: readonly string[], keys: readonly string[]): void {
+  const known = [...CONFIG_KEYS, ...secretKeys];
+  for (const written of keys) {
+    const key = written.startsWith(`${NAMESPACE}:`) ? written.slice(NAMESPACE.length + 1) : written;
+    if (known.includes(key)) continue;
+    const near = suggest(key, known);
+    const fix =
+      near === undefined
+        ? `remove it with \`pulumi config rm ${key}\`, or name it in a cell: credential: {config: ${key}}`
+        : `did you mean ${near}?`;
+    report.add([`${NAMESPACE}:${key}`], undefined, "is not a configuration key of this program", fix);
+  }
+}

@@ -1,0 +1,81 @@
+-- Who may what in a merchant's database. Run by the administrator, a member of the owner role, after every change of a
+-- routine or of this file, in one transaction with it. The names come as settings of that transaction
+-- (set_config('merchant_jobs.owner_role', …, true) and so on), so that this file is plain SQL.
+
+do $$
+declare
+  v_database text := pg_catalog.current_database();
+  v_app text := pg_catalog.current_setting('merchant_jobs.app_role');
+  v_job text := pg_catalog.current_setting('merchant_jobs.job_role');
+  v_grant record;
+begin
+  -- From a clean slate: what somebody granted by hand goes. Only objects that our files made (those that were recorded
+  -- after an earlier apply) are touched.
+  for v_grant in
+    select distinct
+      pg_catalog.format('%s %s', case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure) as object,
+      case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
+        as grantee
+    from merchant_jobs.expected_objects as e
+    join pg_catalog.pg_proc as p on 'routine ' || p.oid::regprocedure::text = e.object
+    cross join lateral pg_catalog.aclexplode(p.proacl) as item
+    where item.grantee <> p.proowner
+    union all
+    select distinct
+      pg_catalog.format('table %s', c.oid::regclass),
+      case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
+    from merchant_jobs.expected_objects as e
+    join pg_catalog.pg_class as c on 'rights on table ' || c.oid::regclass::text = e.object
+    left join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attacl is not null
+    cross join lateral (
+      select table_item.grantee from pg_catalog.aclexplode(c.relacl) as table_item
+      union
+      select column_item.grantee from pg_catalog.aclexplode(a.attacl) as column_item
+    ) as item
+    where item.grantee <> c.relowner
+    union all
+    select distinct
+      pg_catalog.format('schema %I', n.nspname),
+      case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
+    from pg_catalog.pg_namespace as n
+    cross join lateral pg_catalog.aclexplode(n.nspacl) as item
+    where n.nspname in ('app', 'merchant_jobs')
+      and item.grantee <> n.nspowner
+    union all
+    select distinct
+      pg_catalog.format('database %I', d.datname),
+      pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee))
+    from pg_catalog.pg_database as d
+    cross join lateral pg_catalog.aclexplode(d.datacl) as item
+    where d.datname = v_database
+      and item.grantee not in (0, d.datdba)
+  loop
+    execute pg_catalog.format('revoke all on %s from %s cascade', v_grant.object, v_grant.grantee);
+  end loop;
+  execute pg_catalog.format('alter role %I in database %I reset all', v_app, v_database);
+  execute pg_catalog.format('alter role %I in database %I reset all', v_job, v_database);
+
+  -- PUBLIC may connect to every new database; here only this merchant's roles may.
+  execute pg_catalog.format('revoke all on database %I from public', v_database);
+  execute pg_catalog.format('grant connect, temporary on database %I to %I', v_database, v_app);
+  execute pg_catalog.format('grant connect on database %I to %I', v_database, v_job);
+
+  execute pg_catalog.format('alter role %I connection limit -1', v_app);
+  -- pg_cron's workers do not log in, so the limit stops sessions of the job role and not its jobs.
+  execute pg_catalog.format('alter role %I connection limit 0', v_job);
+  -- A last resort, above the longest limit that a job may have: each keeps its own between batches
+  -- (app.jobs.time_limit_seconds), and a run that ends so has succeeded as far as it came.
+  execute pg_catalog.format('alter role %I in database %I set statement_timeout = ''25h''', v_job, v_database);
+  execute pg_catalog.format('alter role %I in database %I set lock_timeout = ''30s''', v_job, v_database);
+
+  execute pg_catalog.format('grant usage on schema app to %I, %I', v_app, v_job);
+  execute pg_catalog.format('grant select on app.jobs, app.job_runs to %I', v_app);
+
+  -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three
+  -- functions that do the work with the owner's rights, each of which looks at who calls. No table, no batch function.
+  execute pg_catalog.format('grant execute on all procedures in schema app to %I', v_job);
+  execute pg_catalog.format(
+    'grant execute on function app.begin_run(text), app.run_batch(bigint), app.fail_run(bigint, text, text) to %I', v_job
+  );
+end;
+$$;

@@ -1,0 +1,78 @@
+import { describe, expect, test } from "vitest";
+
+import { withKitProject } from "./project.ts";
+
+const TIMEOUT = 600_000;
+const up = ["up", "--yes", "--skip-preview"];
+
+describe.concurrent("what people see", { timeout: TIMEOUT }, () => {
+  test("one line for each changed resource, the changed properties with --diff, secrets masked, and the counts", () =>
+    withKitProject(async (project) => {
+      const plan = (schedule: string, token: string) => [
+        {
+          name: "jobs",
+          inputs: { key: "jobs", jobs: { expiry: { schedule, limit: 1 } }, password: token },
+          secrets: ["password"],
+        },
+        { name: "still", inputs: { key: "still" } },
+      ];
+      project.write("plan.json", plan("0 2 * * *", "first-secret"));
+      const created = await project.run(...up);
+      expect(created.out).toMatch(/^ \+ pulumi-nodejs:dynamic\/conformance:Thing jobs created/m);
+      expect(created.out).toContain("+ 3 created");
+
+      project.write("plan.json", plan("30 2 * * *", "second-secret"));
+      const preview = await project.run("preview", "--diff");
+      expect(preview.out).toMatch(/^ ~ pulumi-nodejs:dynamic\/conformance:Thing jobs update/m);
+      expect(preview.out).toContain('~ schedule: "0 2 * * *" => "30 2 * * *"');
+      expect(preview.out).toContain("~ password: [secret] => [secret]");
+      expect(preview.out).toMatch(/~ 1 to update\n {4}2 unchanged\n\nDuration: \d+\.\d s\./);
+      expect(preview.out).not.toMatch(/still (update|create)|secret-|-secret|__provider|\u001b/);
+      // Without --diff the names are enough.
+      expect((await project.run(...up)).out).toContain("jobs updated [diff: ~jobs,~password]");
+    }));
+
+  test("drift as the state has it and as it was found, then what the update will do about it", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a", schedule: "0 0 * * *" } }]);
+      await project.run(...up);
+      project.write("world.json", { "id-a": { key: "a", schedule: "5 3 * * *" } });
+      const { status, out, err } = await project.run("preview", "--refresh", "--diff", "--expect-no-changes");
+      expect(status).toBe(7);
+      expect(err).toContain("no changes were expected but changes were proposed");
+      const [found, healed] = ['~ schedule: "0 0 * * *" => "5 3 * * *"', '~ schedule: "5 3 * * *" => "0 0 * * *"'];
+      expect(out).toContain(found);
+      expect(out.indexOf(healed)).toBeGreaterThan(out.indexOf(found));
+    }));
+
+  test("an error with the resource and the message, and nothing of the transport", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a", fail: "create" } }]);
+      const { out, err } = await project.run(...up);
+      expect(out).toContain("error: pulumi-nodejs:dynamic/conformance:Thing a: create failed: the cloud said no\n");
+      expect(out + err).not.toMatch(/UNKNOWN|grpc|^\s+at /m);
+      expect(out).toContain("It failed");
+    }));
+
+  test("events as lines of JSON: steps, messages and the summary, without secrets", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a", token: "hush-hush" }, secrets: ["token"] }]);
+      const { out } = await project.run(...up, "--json");
+      const events = out
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, { resourceChanges?: unknown }>);
+      expect(events.map((event) => Object.keys(event).at(-1))).toEqual([
+        ...["resourcePreEvent", "resOutputsEvent", "resourcePreEvent", "resOutputsEvent", "summaryEvent"],
+      ]);
+      expect(events.at(-1)?.["summaryEvent"]).toMatchObject({ result: "succeeded", resourceChanges: { create: 2 } });
+      expect(out).not.toContain("hush-hush");
+    }));
+
+  test("what is asked for without --yes and without a terminal to ask is not done", () =>
+    withKitProject(async (project) => {
+      const { status, err } = await project.run("up");
+      expect(status).toBe(1);
+      expect(err).toContain("--yes");
+    }));
+});

@@ -1,0 +1,109 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { openCrypter } from "../../local/engine/secrets.ts";
+import { withKitProject } from "./project.ts";
+
+const TIMEOUT = 600_000;
+const up = ["up", "--yes", "--skip-preview"];
+const secretive = [{ name: "a", inputs: { key: "a", password: "hush-hush" }, secrets: ["password"] }];
+
+describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
+  test("moves to another clone by export and import, secrets encrypted, and means the same there", () =>
+    withKitProject((first) =>
+      withKitProject(async (second) => {
+        first.write("plan.json", secretive);
+        await first.run(...up);
+        const exported = await first.run("stack", "export");
+        expect(exported.out).not.toContain("hush-hush");
+        expect(JSON.parse(exported.out)).toMatchObject({
+          version: 3,
+          deployment: { secrets_providers: { type: "passphrase" } },
+        });
+        second.write("plan.json", secretive);
+        second.write("exported.json", exported.out);
+        expect((await second.run("stack", "import", "--file", "exported.json")).status).toBe(0);
+        expect((await second.run("preview", "--expect-no-changes")).status).toBe(0);
+        const shown = await second.run("stack", "export", "--show-secrets");
+        expect(shown.out).toContain('"plaintext": "\\"hush-hush\\""');
+      }),
+    ));
+
+  test("is where the CLI's file backend keeps it, with the version before beside it and no journal after a run", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", secretive);
+      project.env["PULUMI_BACKEND_URL"] = `file://${project.folder}/elsewhere`;
+      await project.run("stack", "init", "dev");
+      await project.run(...up);
+      const folder = path.join(project.folder, "elsewhere", ".pulumi");
+      expect(readFileSync(path.join(folder, "meta.yaml"), "utf8")).toBe("version: 1\n");
+      expect(readdirSync(path.join(folder, "stacks", "conformance")).sort()).toEqual(["dev.json", "dev.json.bak"]);
+      const stored = JSON.parse(readFileSync(path.join(folder, "stacks", "conformance", "dev.json"), "utf8")) as object;
+      expect(stored).toMatchObject({ version: 3, checkpoint: { stack: "organization/conformance/dev" } });
+    }));
+
+  test("cannot be opened with another passphrase, nor is anything done", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", secretive);
+      await project.run(...up);
+      project.env["PULUMI_CONFIG_PASSPHRASE"] = "wrong";
+      const { status, err } = await project.run(...up);
+      expect(status).toBe(1);
+      expect(err).toContain("incorrect passphrase");
+    }));
+
+  test("has a key file of its own where no passphrase is given, readable by its owner only", () =>
+    withKitProject(async (project) => {
+      delete project.env["PULUMI_CONFIG_PASSPHRASE"];
+      project.write("plan.json", secretive);
+      expect((await project.run(...up)).status).toBe(0);
+      const file = path.join(project.folder, ".local", "passphrase");
+      expect(existsSync(file)).toBe(true);
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
+    }));
+
+  test("outputs are told, and secret ones only when asked", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a" } }]);
+      await project.run(...up);
+      expect((await project.run("stack", "output", "tokens")).out).toBe('{"a":"t-id-a"}\n');
+      expect(JSON.parse((await project.run("stack", "output", "--json")).out)).toEqual({ tokens: { a: "t-id-a" } });
+    }));
+
+  test("secret config is encrypted in the stack file and reaches the provider in the clear", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a" } }]);
+      expect((await project.run("config", "set", "--secret", "greeting", "a hushed hello")).status).toBe(0);
+      const file = project.read("Pulumi.dev.yaml") ?? "";
+      expect(file).toMatch(/encryptionsalt: v1:/);
+      expect(file).not.toContain("hushed");
+      expect((await project.run("config", "get", "greeting")).out).toBe("a hushed hello\n");
+      expect((await project.run(...up)).status).toBe(0);
+      const { resources } = await project.state();
+      expect(resources.find((r) => r.id === "id-a")?.outputs).toMatchObject({ greeting: "a hushed hello" });
+      const provider = resources.find((r) => r.type === "pulumi:providers:pulumi-nodejs");
+      expect(JSON.stringify(provider)).not.toContain("hushed");
+    }));
+});
+
+describe("secrets are closed as the CLI's passphrase provider closes them", () => {
+  // A pair of pkg/secrets/passphrase/manager_test.go.
+  const salt = "v1:fozI5u6B030=:v1:F+6ZduKKd8G0/V7L:PGMFeIzwobWRKmEAzUdaQHqC5mMRIQ==";
+
+  test("a salt line of the CLI opens with its passphrase and with no other", async () => {
+    const crypter = await openCrypter("password", salt);
+    expect(crypter.decrypt(crypter.encrypt("größe"))).toBe("größe");
+    await expect(openCrypter("password123", salt)).rejects.toMatchObject({ code: "secrets" });
+  });
+
+  test("a secret that was changed is refused", async () => {
+    const crypter = await openCrypter("password", salt);
+    const [version, nonce] = crypter.encrypt("text").split(":");
+    expect(() => crypter.decrypt(`${version ?? ""}:${nonce ?? ""}:AAAAAAAAAAAAAAAAAAAAAAAAAAA=`)).toThrow(
+      "another passphrase",
+    );
+  });
+});

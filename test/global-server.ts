@@ -1,0 +1,81 @@
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { TestProject } from "vitest/node";
+import { removeServer, type RunningServer, startServer } from "../local/postgres.ts";
+import { superuserClient } from "./server.ts";
+
+/** One folder per test run, named after the process that runs it: `<pid>-<its start>`. */
+const runs = join(dirname(import.meta.dirname), ".local", "test");
+
+interface SharedServer {
+  readonly server: Promise<RunningServer>;
+  readonly folder: string;
+  users: number;
+}
+
+/** Every project loads this module for itself, and all of them get one server: so it hangs on the process. */
+const shared = globalThis as Record<symbol, SharedServer | undefined>;
+const key = Symbol.for("merchant-jobs test server");
+
+/** vitest's globalSetup for projects that need PostgreSQL: provides `testServer` and removes it after the last project. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const run = (shared[key] ??= await beginRun());
+  run.users += 1;
+  project.provide("testServer", await run.server);
+  return async () => {
+    run.users -= 1;
+    if (run.users > 0) return;
+    shared[key] = undefined;
+    await removeRun(run.folder);
+  };
+}
+
+async function beginRun(): Promise<SharedServer> {
+  await mkdir(runs, { recursive: true });
+  await removeDeadRuns();
+  const folder = join(runs, `${process.pid}-${String(await processStart(process.pid))}`);
+  return { server: startTestServer(join(folder, "shared")), folder, users: 0 };
+}
+
+async function startTestServer(folder: string): Promise<RunningServer> {
+  const server = await startServer({
+    folder,
+    durable: false,
+    log: (line) => process.stderr.write(`test server: ${line}\n`),
+    // Above what a laptop needs: test files run side by side, and each of them has its pools.
+    settings: { max_connections: "200" },
+  });
+  // Its view counts what every database of the server was asked, whichever database it is read in.
+  const client = await superuserClient("postgres", server);
+  try {
+    await client.query("create extension if not exists pg_stat_statements");
+  } finally {
+    await client.end();
+  }
+  return server;
+}
+
+/** A run that was killed left its servers running. One that belongs to another user is that user's to remove. */
+async function removeDeadRuns(): Promise<void> {
+  for (const name of await readdir(runs)) {
+    const [pid, start] = name.split("-");
+    if (pid === undefined || (await processStart(Number(pid))) === start) continue;
+    try {
+      await removeRun(join(runs, name));
+    } catch (error) {
+      process.stderr.write(`test server: ${join(runs, name)} stays: ${String(error)}\n`);
+    }
+  }
+}
+
+async function removeRun(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) await removeServer(join(folder, name));
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** The 22nd field of /proc/<pid>/stat (proc(5)): with it a pid names one process for good. Undefined: no such process. */
+async function processStart(pid: number): Promise<string | undefined> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  // The second field, the program's name, may itself hold spaces and brackets.
+  return text?.slice(text.lastIndexOf(")") + 2).split(" ")[19];
+}

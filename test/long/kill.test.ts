@@ -1,0 +1,49 @@
+import { describe, expect, test } from "vitest";
+import { countStatements, expectRecovery, killAtStatement, withKillCase } from "../kill-case.ts";
+import { killAtMoments } from "../kill-moments.ts";
+import type { Boundary } from "../proxy.ts";
+import { randomOf, seedOfRun, shuffled, workThrough } from "../seeded.ts";
+
+const seed = seedOfRun();
+const minutes = process.env["BUDGET_MINUTES"];
+/** Each of the two tests takes half of what there is; without a budget, all cases. */
+const budgetMinutes = minutes === undefined ? undefined : Number(minutes) / 2;
+const AT_ONCE = 3;
+/** Milliseconds: every case of the first takes hours. */
+const timeout = 24 * 3_600_000;
+
+/** A run may end before its boundary or moment: it is recovered all the same, and does not count as killed. */
+function report(what: string, done: number, killed: number, of: number): void {
+  process.stdout.write(
+    `${what}: SEED=${String(seed)}, ${String(done)} of ${String(of)} cases, ${String(killed)} killed\n`,
+  );
+}
+
+describe("an up that is killed is recovered, and the next up converges:", () => {
+  test("killed before and after every statement", { timeout }, async () => {
+    const merchants = 3;
+    const statements = await withKillCase(merchants, countStatements);
+    const all = Array.from({ length: statements }, (_, i) => i + 1).flatMap((statement) =>
+      (["before", "after"] as const).map((when) => ({ statement, when }) satisfies Boundary),
+    );
+    const cases = shuffled(all, randomOf(seed));
+    let killed = 0;
+    const done = await workThrough(cases, { atOnce: AT_ONCE, budgetMinutes }, async (boundary) => {
+      await withKillCase(merchants, async (at) => {
+        if (await killAtStatement(at, boundary)) killed += 1;
+        const where = `${boundary.when} statement ${String(boundary.statement)} of ${String(statements)}`;
+        await expectRecovery(at, `SEED=${String(seed)}, killed ${where}`);
+      });
+    });
+    report("kills at statements", done, killed, cases.length);
+    expect(killed).toBeGreaterThan(done / 2);
+  });
+
+  test("ten merchants, killed at forty moments", { timeout }, async () => {
+    const kills = 40;
+    const { done, killed } = await killAtMoments({ kills, seed, budgetMinutes });
+    report("kills at moments", done, killed, kills);
+    // How long a run takes varies with the machine's other work: some end before their moment.
+    expect(killed).toBeGreaterThan(0);
+  });
+});

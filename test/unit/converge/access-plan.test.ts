@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { type AccessState, type AccessTarget, describeAccess, planAccess } from "../../../converge/access-plan.ts";
+
+const target: AccessTarget = {
+  address: { cell: "home", host: "127.0.0.1", port: 1, user: "admin", password: "hush", tls: "disable" },
+  merchant: "acme",
+  ownerRole: "acme_owner",
+  appRole: "acme_app",
+  jobRole: "acme_job",
+};
+const role = { attributes: ["LOGIN"], comment: "merchant-jobs: acme" };
+const whole = { inherits: true, sets: true };
+const right: AccessState = {
+  roles: { acme_owner: { attributes: [], comment: null }, acme_app: role, acme_job: role },
+  memberships: [
+    { member: "admin", role: "acme_job", ...whole },
+    { member: "admin", role: "acme_owner", ...whole },
+    { member: "acme_owner", role: "pg_read_all_stats", ...whole },
+  ],
+  majorVersion: 15,
+};
+const statements = (found: AccessState) => planAccess(target, found).map(({ statement }) => statement);
+
+test("nothing is planned for roles that are right", () => {
+  expect(planAccess(target, right)).toEqual([]);
+});
+
+test("missing roles are made, with a comment by which they are known, and the administrator becomes a member", () => {
+  const none: AccessState = { roles: {}, memberships: [], majorVersion: 15 };
+  expect(statements(none)).toEqual([
+    'create role "acme_app" login',
+    `comment on role "acme_app" is 'merchant-jobs: acme'`,
+    'create role "acme_job" login',
+    `comment on role "acme_job" is 'merchant-jobs: acme'`,
+    'grant "acme_owner" to "admin"',
+    'grant "acme_job" to "admin"',
+  ]);
+});
+
+test("the membership that CREATE ROLE makes from PostgreSQL 16 on is not the one that converging needs", () => {
+  const implicit = { member: "admin", inherits: false, sets: false };
+  const memberships = [
+    { ...implicit, role: "acme_owner" },
+    { ...implicit, role: "acme_job" },
+  ];
+  expect(statements({ ...right, memberships, majorVersion: 16 })).toEqual([
+    'grant "acme_owner" to "admin" with inherit true, set true',
+    'grant "acme_job" to "admin" with inherit false, set true',
+  ]);
+});
+
+test("attributes that nobody declared are taken away, and LOGIN is given back", () => {
+  const found = { ...right, roles: { ...right.roles, acme_job: { ...role, attributes: ["SUPERUSER", "CREATEDB"] } } };
+  const steps = planAccess(target, found);
+  expect(steps).toEqual([{ about: "acme_job", statement: 'alter role "acme_job" login nosuperuser nocreatedb' }]);
+  expect(describeAccess(steps, found)).toEqual({ acme_job: "SUPERUSER, CREATEDB, merchant-jobs: acme" });
+});
+
+test("a role of ours that is a member of another one is taken out of it", () => {
+  const found = {
+    ...right,
+    memberships: [...right.memberships, { member: "acme_app", role: "bluebird_app", ...whole }],
+  };
+  const steps = planAccess(target, found);
+  expect(steps.map(({ statement }) => statement)).toEqual(['revoke "bluebird_app" from "acme_app"']);
+  expect(describeAccess(steps, found)).toEqual({ "acme_app in bluebird_app": "member" });
+});

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { CONFIG_KEYS, NAMESPACE } from "../../../spec/names.ts";
+import { parseStack } from "../../../spec/stack.ts";
+
+interface YamlFile {
+  readonly name?: string;
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+const read = (name: string) => parse(readFileSync(new URL(`../../../${name}`, import.meta.url), "utf8")) as YamlFile;
+
+function parseFile(name: string) {
+  const { config } = read(name);
+  return parseStack({ cells: config[`${NAMESPACE}:cells`], merchants: config[`${NAMESPACE}:merchants`] });
+}
+
+describe("the project file", () => {
+  const project = read("Pulumi.yaml");
+
+  test("has the name that is the namespace of the configuration", () => {
+    expect(project.name).toBe(NAMESPACE);
+  });
+
+  test("declares each configuration key with its type and a description", () => {
+    expect(Object.keys(project.config)).toEqual(CONFIG_KEYS.map((key) => `${NAMESPACE}:${key}`));
+    for (const declared of Object.values(project.config)) {
+      expect(declared).toEqual({ type: "object", description: expect.any(String) as string });
+    }
+  });
+});
+
+describe("the stack files", () => {
+  test("dev has three merchants: a plain one, one with a schedule of its own, a suspended one", () => {
+    const { cells, merchants } = parseFile("Pulumi.dev.yaml");
+    expect(cells).toEqual({ home: { name: "home", kind: "local" } });
+    const told = merchants.map(({ id, suspended, jobs }) => [id, suspended, jobs["lot_expiry"]?.schedule]);
+    expect(told).toEqual([
+      ["acme", false, "0 2 * * *"],
+      ["bluebird", false, "30 2 * * *"],
+      ["coral", true, "0 2 * * *"],
+    ]);
+  });
+
+  test("prod is refused by the name of its kind of cell, and for nothing else", () => {
+    expect(() => parseFile("Pulumi.prod.yaml")).toThrow(
+      /^The configuration has 1 problem\. .*\n- merchant-jobs:cells\.eu-1\.kind = "rds"\n.*not in this version yet\n.*kind: server/,
+    );
+  });
+});

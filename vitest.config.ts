@@ -1,0 +1,47 @@
+import { defineConfig } from "vitest/config";
+
+/** One throwaway PostgreSQL with pg_cron for all projects of a run that name it. */
+const globalSetup = "test/global-server.ts";
+
+export default defineConfig({
+  test: {
+    // Two cores are what a build machine has at least; vitest alone would leave one of them idle.
+    maxWorkers: 2,
+    projects: [
+      // Pure: no server, no process but Node's own. Seconds.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      // The local engine on its own: real SDK processes, no PostgreSQL.
+      { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
+      // converge/, sql/ and local/ on a real PostgreSQL with pg_cron.
+      {
+        test: {
+          name: "db",
+          include: ["test/db/**/*.test.ts"],
+          globalSetup,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+      // The whole program on an engine and a real PostgreSQL.
+      {
+        test: {
+          name: "program",
+          include: ["test/program/**/*.test.ts"],
+          globalSetup,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      // Every case of what the others sample: npm run test:long.
+      {
+        test: {
+          name: "long",
+          include: ["test/long/**/*.test.ts"],
+          globalSetup,
+          testTimeout: 3_600_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
