@@ -16,7 +16,7 @@ import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
 import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
-import { assertSameFiles, type Hashes, readSqlFiles, type SqlFile, type SqlSet } from "./sql-files.ts";
+import { assertSameFiles, type Hashes, readSqlFiles, shortHash, type SqlFile, type SqlSet } from "./sql-files.ts";
 
 /** A database and what must be applied to it. */
 export interface MigrationsTarget {
@@ -47,7 +47,7 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
         const history = await readHistory(session);
         const of = (kind: string) =>
           Object.fromEntries(
-            [...history].filter(([, row]) => row.kind === kind).map(([file, row]) => [file, row.sha256]),
+            [...history].filter(([, row]) => row.kind === kind).map(([file, row]) => [file, shortHash(row.sha256)]),
           );
         const differs = differencesOf(await readExpected(session), await readObjects(session));
         return { migrations: of("migration"), routines: of("routine"), differs };

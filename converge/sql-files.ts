@@ -19,7 +19,7 @@ export interface SqlFile {
 /** The sets of files there are: for each merchant's database, and for the cron database of each cell. */
 export type SqlSet = "merchant" | "cron";
 
-/** What an input says of files: name to sha256. */
+/** What an input says of files: name to the beginning of its sha256 (`shortHash`). */
 export type Hashes = Readonly<Record<string, string>>;
 
 /**
@@ -45,16 +45,26 @@ export function readSqlFiles(root: string, set: SqlSet): readonly SqlFile[] {
   return files.toSorted((a, b) => rank[a.kind] - rank[b.kind] || order(a).localeCompare(order(b), "en"));
 }
 
+/**
+ * A sha256 as inputs carry it: 16 hexadecimal digits tell the versions of a file apart, and the state of every merchant
+ * holds each of them twice. The history in the database has the whole.
+ */
+export function shortHash(sha256: string): string {
+  return sha256.slice(0, 16);
+}
+
 /** Splits files into the two maps that inputs carry. Rights count as routines: they are applied again when changed. */
 export function hashesOf(files: readonly SqlFile[]): { readonly migrations: Hashes; readonly routines: Hashes } {
   const of = (wanted: boolean) =>
-    Object.fromEntries(files.filter((f) => (f.kind === "migration") === wanted).map((f) => [f.name, f.sha256]));
+    Object.fromEntries(
+      files.filter((f) => (f.kind === "migration") === wanted).map((f) => [f.name, shortHash(f.sha256)]),
+    );
   return { migrations: of(true), routines: of(false) };
 }
 
 /** Throws `file_changed` when the files are not those that the inputs name: the plan was made with others. */
 export function assertSameFiles(files: readonly SqlFile[], inputs: Hashes): void {
-  const found = new Map(files.map((file) => [file.name, file.sha256]));
+  const found = new Map(files.map((file) => [file.name, shortHash(file.sha256)]));
   const names = [...new Set([...found.keys(), ...Object.keys(inputs)])].sort();
   const changed = names.filter((name) => found.get(name) !== inputs[name]);
   if (changed.length === 0) return;
