@@ -32,7 +32,7 @@ test("a cell whose pg_cron opens client connections is refused: job roles do not
       message: expect.stringContaining("cron.use_background_workers is off") as string,
     });
     const client = await superuserClient("cron", server.server);
-    expect((await client.query("select from cron.job")).rows).toEqual([]);
+    expect((await client.query("select from cron.job where database <> 'cron'")).rows).toEqual([]);
     await client.end();
   } finally {
     await server.remove();

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type pg from "pg";
+import { prepareCell, testCell } from "../../merchants.ts";
+import { adminClient, type OwnServer, startOwnServer, superuserClient } from "../../server.ts";
+
+let own: OwnServer;
+let admin: pg.Client;
+let superuser: pg.Client;
+
+beforeAll(async () => {
+  own = await startOwnServer({ settings: {} });
+  const { host, port, admin: user, password } = own.server;
+  await prepareCell({ ...testCell(), host, port, user, password });
+  admin = await adminClient("cron", own.server);
+  superuser = await superuserClient("cron", own.server);
+});
+afterAll(async () => {
+  await admin.end();
+  await superuser.end();
+  await own.remove();
+});
+
+const JOB = "merchant-jobs:cleanup_run_details";
+
+async function scheduled() {
+  const { rows } = await superuser.query<Record<string, unknown>>(
+    "select jobname, schedule, command, database, username, active from cron.job",
+  );
+  return rows;
+}
+
+test("the cell has one job of its own, under the administrator, which a second apply leaves alone", async () => {
+  const job = {
+    jobname: JOB,
+    schedule: "20 4 * * *",
+    command: "CALL merchant_jobs.cleanup_run_details()",
+    database: "cron",
+    username: own.server.admin,
+    active: true,
+  };
+  expect(await scheduled()).toEqual([job]);
+  const { host, port, admin: user, password } = own.server;
+  await prepareCell({ ...testCell(), host, port, user, password });
+  expect(await scheduled()).toEqual([job]);
+});
+
+test("old records of runs go, in batches, and the others stay, whatever their times are", async () => {
+  // Two pages and a half that are old, one that never came to a connection among them; then runs that are not.
+  await superuser.query(
+    `insert into cron.job_run_details (jobid, runid, status, start_time, end_time)
+     select 1, n, 'succeeded', t.at, t.at
+     from generate_series(1, 12500) as n
+     cross join lateral (
+       select case when n % 1000 <> 7 then now() - interval '14 days' - make_interval(secs => 13000 - n) end as at
+     ) as t`,
+  );
+  await superuser.query(
+    `insert into cron.job_run_details (jobid, runid, status, start_time, end_time) values
+       (1, 12501, 'succeeded', now() - interval '15 days', now() - interval '13 days'),
+       (1, 12502, 'failed', null, null),
+       (1, 12503, 'running', now() - interval '1 hour', null)`,
+  );
+  await admin.query("call merchant_jobs.cleanup_run_details()");
+  const { rows } = await superuser.query<{ runid: string }>("select runid from cron.job_run_details order by runid");
+  expect(rows.map(({ runid }) => runid)).toEqual(["12501", "12502", "12503"]);
+});
+
+test.for([null, 0, -1, 3651])("days to keep that are %s are refused, and nothing is deleted", async (days) => {
+  const before = await superuser.query("select from cron.job_run_details");
+  await expect(admin.query("call merchant_jobs.cleanup_run_details($1)", [days])).rejects.toMatchObject({
+    code: "MJ010",
+  });
+  expect((await superuser.query("select from cron.job_run_details")).rowCount).toBe(before.rowCount);
+});
