@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-
+import { text as readAll } from "node:stream/consumers";
 import { EngineError, messageOf, refusal } from "./errors.ts";
 import type { Terminal } from "./command-run.ts";
 import type { CommandLine } from "./options.ts";
@@ -60,7 +60,7 @@ async function importState(line: CommandLine, env: NodeJS.ProcessEnv, terminal: 
   const file = line.text("file");
   let untyped: UntypedDeployment;
   try {
-    untyped = JSON.parse(readFileSync(file ?? 0, "utf8")) as UntypedDeployment;
+    untyped = JSON.parse(file === undefined ? await readInput() : readFileSync(file, "utf8")) as UntypedDeployment;
   } catch (cause) {
     throw new EngineError(
       "state",
@@ -163,12 +163,17 @@ function cancel(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): 
   return Promise.resolve();
 }
 
+/** All of standard input. Read as a stream: at once it fails with EAGAIN while whoever feeds the pipe is still busy. */
+function readInput(): Promise<string> {
+  return readAll(process.stdin);
+}
+
 async function setConfig(line: CommandLine, env: NodeJS.ProcessEnv): Promise<void> {
   const place = findStack(line, env);
   const [key, given] = line.words;
   if (key === undefined) throw new EngineError("usage", "config set needs a key and a value");
   // Without a value it is read from standard input, where no process list shows it.
-  const value = given ?? readFileSync(0, "utf8").replace(/\n$/, "");
+  const value = given ?? (await readInput()).replace(/\n$/, "");
   if (!line.flag("secret")) {
     writeConfig(place.project, place.name, key, value);
     return;

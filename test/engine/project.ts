@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 import { STACK_COMMANDS } from "../../local/engine/command-stack.ts";
 import { parseCommandLine } from "../../local/engine/options.ts";
@@ -45,6 +47,8 @@ export interface KitProject {
   readonly run: (...args: readonly string[]) => Promise<Outcome>;
   /** As `run`, without waiting for its end. */
   readonly start: (...args: readonly string[]) => Started;
+  /** As `run`, with what comes of `input` on standard input, as it comes. */
+  readonly feed: (input: AsyncIterable<string>, ...args: readonly string[]) => Promise<Outcome>;
   /** Changes the environment of later runs. */
   readonly env: NodeJS.ProcessEnv;
   readonly write: (file: string, content: unknown) => void;
@@ -77,6 +81,7 @@ async function makeKitProject(
     env,
     run,
     start,
+    feed: (input, ...args) => startProcess([cli, ...args], folder, env, input).done,
     write,
     read: (file) => (existsSync(path.join(folder, file)) ? readFileSync(path.join(folder, file), "utf8") : undefined),
     async state() {
@@ -118,8 +123,15 @@ async function runHere(words: readonly string[], folder: string, env: NodeJS.Pro
   return out;
 }
 
-function startProcess(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Started {
-  const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+function startProcess(
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+  input: AsyncIterable<string> = Readable.from([]),
+): Started {
+  const child = spawn(process.execPath, args, { cwd, env, stdio: "pipe" });
+  // A command that does not read its input may end before all of it is there.
+  pipeline(input, child.stdin).catch(() => undefined);
   let out = "";
   let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));

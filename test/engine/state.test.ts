@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 
 import { describe, expect, test } from "vitest";
 
@@ -30,6 +31,22 @@ describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
         expect(shown.out).toContain('"plaintext": "\\"hush-hush\\""');
       }),
     ));
+
+  test("is imported from standard input, also when it comes in pieces", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", secretive);
+      await project.run(...up);
+      const { out } = await project.run("stack", "export");
+      const halves = async function* () {
+        yield out.slice(0, out.length / 2);
+        // The reader is there long before, and finds nothing for a while.
+        await setTimeout(2000);
+        yield out.slice(out.length / 2);
+      };
+      const imported = await project.feed(halves(), "stack", "import");
+      expect(imported.status, imported.err).toBe(0);
+      expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
+    }));
 
   test("is where the CLI's file backend keeps it, with the version before beside it and no journal after a run", () =>
     withKitProject(async (project) => {
