@@ -2,15 +2,20 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RoleNames } from "../spec/names.ts";
 import type { CellAddress } from "./address.ts";
-import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { type History, isEmptyPlan, type MigrationsPlan, planMigrations } from "./migrations-plan.ts";
+import { needsPerson, planHealing } from "./heal-plan.ts";
 import {
+  describeDifferences,
+  type Difference,
   type Differences,
-  differencesOf,
   expectationAfter,
+  expectationAnew,
+  readDifferences,
   readExpected,
   readObjects,
   recordExpected,
+  SERVER,
 } from "./objects.ts";
 import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
@@ -49,8 +54,10 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
           Object.fromEntries(
             [...history].filter(([, row]) => row.kind === kind).map(([file, row]) => [file, shortHash(row.sha256)]),
           );
-        const differs = differencesOf(await readExpected(session), await readObjects(session));
-        return { migrations: of("migration"), routines: of("routine"), differs };
+        const differences = await readDifferences(session);
+        // A row that was damaged by hand is a difference, and no migration that is due: it is healed like an object.
+        const migrations = asRecorded(of("migration"), differences);
+        return { migrations, routines: of("routine"), differs: describeDifferences(differences) };
       });
     });
   } catch (error) {
@@ -76,12 +83,20 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
-        const expected = await readExpected(session);
-        const before = await readObjects(session);
-        const damaged = Object.keys(differencesOf(expected, before)).length > 0;
+        const differences = await readDifferences(session);
+        const damaged = differences.length > 0;
+        await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
+        const empty = isEmptyPlan(plan);
+        const expected = target.roles && !empty ? await readExpected(session) : new Map<string, never>();
+        const before = target.roles && !empty ? await readObjects(session) : new Map<string, never>();
         const next = plan.migrations[0];
         const run = next === undefined ? plan.routines : [next];
+        // Before the rights on a table that is gone fail in their own words.
+        if (next === undefined && damaged) {
+          const left = await readDifferences(session);
+          if (left.some(needsPerson)) assertHealed(target, left);
+        }
         for (const file of run) await applyFile(session, target, file);
         if (next !== undefined) {
           // Routines and rights must follow, also when this run is stopped here: the next one sees that rights are due.
@@ -89,12 +104,14 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         } else {
           await forget(session, plan.forgotten);
         }
-        if (target.roles && !isEmptyPlan(plan)) {
-          const after = await readObjects(session);
+        if (target.roles && !empty) {
+          const upgraded = differences.some(({ object }) => object === SERVER);
           // What only heals must end as it was; or drift would become the truth.
-          const expectation = plan.filesChanged ? expectationAfter(expected, before, after) : expected;
-          if (next === undefined) assertHealed(target, differencesOf(expectation, after));
-          await recordExpected(session, expectation);
+          if (upgraded || plan.filesChanged) {
+            const expectation = upgraded ? expectationAnew : expectationAfter;
+            await recordExpected(session, expectation(expected, before, await readObjects(session)));
+          }
+          if (next === undefined) assertHealed(target, await readDifferences(session));
         }
         applied.push(...namesOf(run));
         return next === undefined;
@@ -136,13 +153,46 @@ async function applyFile(session: Session, target: MigrationsTarget, file: SqlFi
   );
 }
 
-function assertHealed(target: MigrationsTarget, left: Differences): void {
-  const objects = Object.keys(left);
-  if (objects.length === 0) return;
+/** Makes damaged objects as they were, as far as that loses no data. */
+async function heal(session: Session, target: MigrationsTarget, differences: readonly Difference[]): Promise<void> {
+  for (const { object, statement, as } of planHealing(differences)) {
+    if (as === "administrator") await actAs(session, undefined);
+    try {
+      await session.query(statement);
+    } catch (error) {
+      throw new ConvergeError(
+        "statement_failed",
+        `database ${target.database} of cell ${target.address.cell}: ${object} is not as it was made, and cannot be ` +
+          `healed by: ${statement}: ${messageOf(error)} (${codeOf(error) ?? "no code"}); nothing was applied`,
+        { cause: error },
+      );
+    }
+    if (as === "administrator") await actAs(session, target.roles?.ownerRole);
+  }
+}
+
+/** The applied migrations without what somebody did to the rows of the history. */
+function asRecorded(history: Hashes, differences: readonly Difference[]): Hashes {
+  const recorded = new Map(Object.entries(history));
+  for (const { object, declared } of differences) {
+    const file = /^applied file (.*)$/.exec(object)?.[1];
+    if (file === undefined) continue;
+    if (declared) recorded.set(file, shortHash(declared.definition));
+    else recorded.delete(file);
+  }
+  return Object.fromEntries(recorded);
+}
+
+function assertHealed(target: MigrationsTarget, left: readonly Difference[]): void {
+  if (left.length === 0) return;
+  const words = Object.entries(describeDifferences(left)).map(([object, found]) => `${object}: ${found}`);
   throw new ConvergeError(
     "not_healed",
-    `database ${target.database} of cell ${target.address.cell}: ${objects.join(", ")} differ from what our files make, ` +
-      "and applying them again does not change that; nothing was applied: repair them by hand, or by a migration",
+    [
+      `database ${target.database} of cell ${target.address.cell}: nothing was applied, because healing would lose data, ` +
+        "or our files do not make it; repair it by hand, or write a migration that says what shall be:",
+      ...words,
+    ].join("\n- "),
   );
 }
 

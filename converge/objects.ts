@@ -2,34 +2,98 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { Session } from "./session.ts";
 
-/** Objects that are not as they were after the last apply, each with what was found; "gone" for one that is not there. */
+/** An object in one of our schemas, as sql/objects.sql describes it. */
+export interface DescribedObject {
+  /** What it is a part of; null when it stands alone. */
+  readonly parent: string | null;
+  readonly definition: string;
+  /** The statements that make it as it is; null where that would need lost data, or our files make it. */
+  readonly restore: string | null;
+  /** The statement that takes it away; null where that would lose data. */
+  readonly remove: string | null;
+}
+
+/** Objects by name. */
+export type Objects = ReadonlyMap<string, DescribedObject>;
+
+/** An object that is not as it was after the last apply. */
+export interface Difference {
+  readonly object: string;
+  /** Undefined for one that nobody expected, of a parent that is ours. */
+  readonly declared: DescribedObject | undefined;
+  /** Undefined when it is gone. */
+  readonly found: DescribedObject | undefined;
+}
+
+/** Objects that differ, each with what was found, as an input of the resource holds them. */
 export type Differences = Readonly<Record<string, string>>;
 
-/** Objects and what describes each (sql/objects.sql). */
-export type Objects = ReadonlyMap<string, string>;
+/** The object that says which major version described the others: another one prints some of them in another way. */
+export const SERVER = "server";
 
-const query = readFileSync(path.join(import.meta.dirname, "..", "sql", "objects.sql"), "utf8");
+const objects = readFileSync(path.join(import.meta.dirname, "..", "sql", "objects.sql"), "utf8")
+  .trimEnd()
+  .replace(/;$/, "");
+
+type Row = DescribedObject & { readonly object: string };
 
 /** Describes what there is in our schemas now, whoever made it. */
 export async function readObjects(session: Session): Promise<Objects> {
-  const rows = await session.query<{ object: string; definition: string }>(query);
-  return new Map(rows.rows.map(({ object, definition }) => [object, definition]));
+  return byName(await session.query<Row>(objects));
 }
 
-/** How our objects looked after the last apply. What nobody recorded is not ours and never differs. */
+/** How our objects looked after the last apply. What nobody recorded is not ours. */
 export async function readExpected(session: Session): Promise<Objects> {
-  const rows = await session.query<{ object: string; definition: string }>(
-    "select e.object, e.definition from merchant_jobs.expected_objects as e order by e.object",
+  return byName(
+    await session.query<Row>(
+      "select e.object, e.parent, e.definition, e.restore, e.remove from merchant_jobs.expected_objects as e",
+    ),
   );
-  return new Map(rows.rows.map(({ object, definition }) => [object, definition]));
 }
 
-/** The expected objects that are not as expected. */
-export function differencesOf(expected: Objects, found: Objects): Differences {
+function byName({ rows }: { readonly rows: readonly Row[] }): Objects {
+  return new Map(rows.map(({ object, ...described }) => [object, described]));
+}
+
+/**
+ * What is not as it was after the last apply, compared by the server: of two hundred objects mostly none crosses the
+ * network. After an upgrade of the server to another major version that is the only difference.
+ */
+export async function readDifferences(session: Session): Promise<readonly Difference[]> {
+  const { rows } = await session.query<{
+    object: string;
+    declared: DescribedObject | null;
+    found: DescribedObject | null;
+  }>(
+    `with now as materialized (${objects}),
+     differing as (
+       select coalesce(e.object, now.object) as object,
+         case when e.object is not null then pg_catalog.to_jsonb(e) - 'object' end as declared,
+         case when now.object is not null then pg_catalog.to_jsonb(now) - 'object' end as found
+       from now
+       full join merchant_jobs.expected_objects as e on e.object = now.object
+       where now.definition is distinct from e.definition
+         and (e.object is not null or now.parent in (select o.parent from merchant_jobs.expected_objects as o))
+     )
+     select d.object, d.declared, d.found
+     from differing as d
+     where d.object = '${SERVER}' or not exists (select from differing as s where s.object = '${SERVER}')
+     order by d.object`,
+  );
+  return rows.map(({ object, declared, found }) => ({
+    object,
+    declared: declared ?? undefined,
+    found: found ?? undefined,
+  }));
+}
+
+/** Differences in words: the first line that differs, declared => found, since a whole body hides what changed. */
+export function describeDifferences(differences: readonly Difference[]): Differences {
   return Object.fromEntries(
-    [...expected].flatMap(([object, definition]) => {
-      const now = found.get(object);
-      return now === definition ? [] : [[object, now === undefined ? "gone" : firstDifference(definition, now)]];
+    differences.map(({ object, declared, found }) => {
+      if (found === undefined) return [object, "gone"];
+      if (declared === undefined) return [object, `nothing => ${firstLine(found.definition)}`];
+      return [object, firstDifference(declared.definition, found.definition)];
     }),
   );
 }
@@ -40,27 +104,57 @@ export function differencesOf(expected: Objects, found: Objects): Differences {
  * nothing has healed it, and it must not become the truth.
  */
 export function expectationAfter(expected: Objects, before: Objects, after: Objects): Objects {
-  const ours = [...after].filter(([object, now]) => expected.has(object) || before.get(object) !== now);
   const unhealed = [...expected].filter(
-    ([object, definition]) => before.get(object) !== definition && before.get(object) === after.get(object),
+    ([object, { definition }]) =>
+      before.get(object)?.definition !== definition && before.get(object)?.definition === after.get(object)?.definition,
   );
-  return new Map([...ours, ...unhealed]);
+  return new Map([...oursAfter(expected, before, after), ...unhealed]);
+}
+
+/** As `expectationAfter`, when the server was upgraded meanwhile: what was expected, as the new version describes it. */
+export function expectationAnew(expected: Objects, before: Objects, after: Objects): Objects {
+  const parents = new Set([...expected.values()].map(({ parent }) => parent));
+  const parts = [...after].filter(([, { parent }]) => parent !== null && parents.has(parent));
+  return new Map([...oursAfter(expected, before, after), ...parts]);
+}
+
+function oursAfter(expected: Objects, before: Objects, after: Objects): Objects {
+  return new Map(
+    [...after].filter(
+      ([object, { definition }]) =>
+        object === SERVER || expected.has(object) || before.get(object)?.definition !== definition,
+    ),
+  );
 }
 
 /** Makes these the expectation of later looks. */
-export async function recordExpected(session: Session, objects: Objects): Promise<void> {
+export async function recordExpected(session: Session, expected: Objects): Promise<void> {
   await session.query("delete from merchant_jobs.expected_objects");
+  const all = [...expected];
+  const column = (of: (object: DescribedObject) => string | null) => all.map(([, object]) => of(object));
   await session.query(
-    "insert into merchant_jobs.expected_objects (object, definition) select * from unnest($1::text[], $2::text[])",
-    [[...objects.keys()], [...objects.values()]],
+    `insert into merchant_jobs.expected_objects (object, parent, definition, restore, remove)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])`,
+    [
+      all.map(([object]) => object),
+      column(({ parent }) => parent),
+      column(({ definition }) => definition),
+      column(({ restore }) => restore),
+      column(({ remove }) => remove),
+    ],
   );
 }
 
-/** The first line that differs, declared => found: a whole body in a diff hides what changed. */
+function firstLine(text: string): string {
+  return text.split("\n")[0] ?? "";
+}
+
+/** By the lines that only one of them has: in a list, the line after one that was added is no difference. */
 function firstDifference(declared: string, found: string): string {
   const was = declared.split("\n");
   const now = found.split("\n");
-  const line = was.findIndex((text, i) => text !== now[i]);
-  const at = line < 0 ? was.length : line;
-  return `${was[at]?.trim() ?? "(nothing)"} => ${now[at]?.trim() ?? "(nothing)"}`;
+  const lost = was.find((line) => !now.includes(line));
+  const added = now.find((line) => !was.includes(line));
+  if (lost === undefined && added === undefined) return "the same lines in another order or number";
+  return `${lost?.trim() ?? "nothing"} => ${added?.trim() ?? "nothing"}`;
 }

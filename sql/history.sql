@@ -26,9 +26,16 @@ comment on column merchant_jobs.applied_files.sha256 is
 
 create table if not exists merchant_jobs.expected_objects (
   object text not null,
+  parent text,
   definition text not null,
+  restore text,
+  remove text,
   constraint expected_objects_pkey primary key (object)
 );
 
 comment on table merchant_jobs.expected_objects is
   'How each of our objects looked right after the last apply, as sql/objects.sql describes it. What differs now is drift.';
+comment on column merchant_jobs.expected_objects.parent is
+  'What it is a part of: a part that nobody expected, of a parent of which others are expected, is drift too.';
+comment on column merchant_jobs.expected_objects.restore is 'The statements that make it as it is; null where data would be lost.';
+comment on column merchant_jobs.expected_objects.remove is 'The statement that takes it away; null where data would be lost.';

@@ -1,7 +1,11 @@
 -- What there is of ours in this database, one row an object, each described by one text: what differs from the text that
--- was recorded after the last apply (merchant_jobs.expected_objects) is drift. The texts are compared within one server
--- only, so they may hold what a major version prints in its own way. Lists are sorted, a default is null: order and
--- spelling make no false drift.
+-- was recorded after the last apply (merchant_jobs.expected_objects) is drift. The texts are compared within one major
+-- version only (object "server"), so they may hold what it prints in its own way. Lists are sorted, a default is null:
+-- order and spelling make no false drift.
+--
+-- parent: what it is a part of. A part that nobody expected is drift when other parts of the same parent are expected: a
+-- column of a table of ours, an overload of a routine of ours. restore and remove: the statements that make it as it is,
+-- and take it away; null where that would lose data, or where it is no object of its own.
 
 with grants as (
   select
@@ -37,21 +41,39 @@ with grants as (
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     where n.nspname in ('app', 'merchant_jobs')
-      and c.relkind = 'r'
+      and c.relkind in ('r', 'p', 'v', 'm')
   ) as acl
   cross join lateral pg_catalog.aclexplode(acl.items) as item
   group by acl.catalog, acl.object_id
+),
+
+ours as (
+  select c.oid, c.relkind, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.oid::regclass::text as name
+  from pg_catalog.pg_class as c
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+  where n.nspname in ('app', 'merchant_jobs')
+    and c.relkind in ('r', 'p', 'v', 'm')
 )
 
 select
-  'routine ' || p.oid::regprocedure::text as object,
+  'server' as object,
+  null as parent,
+  'major version ' || pg_catalog.split_part(pg_catalog.current_setting('server_version'), '.', 1) as definition,
+  null as restore,
+  null as remove
+union all
+select
+  'routine ' || p.oid::regprocedure::text,
+  pg_catalog.format('routines named %I.%I', n.nspname, p.proname),
   pg_catalog.concat_ws(
     e'\n',
     case when p.prokind in ('f', 'p') then pg_catalog.pg_get_functiondef(p.oid) end,
     'owner: ' || pg_catalog.pg_get_userbyid(p.proowner),
     'grants: ' || g.text,
     'comment: ' || pg_catalog.obj_description(p.oid, 'pg_proc')
-  ) as definition
+  ),
+  pg_catalog.pg_get_functiondef(p.oid),
+  pg_catalog.format('drop routine %s', p.oid::regprocedure)
 from pg_catalog.pg_proc as p
 join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
 left join grants as g on g.catalog = 'pg_proc' and g.object_id = p.oid
@@ -60,20 +82,61 @@ where n.nspname in ('app', 'merchant_jobs')
 union all
 select
   'schema ' || n.nspname,
-  pg_catalog.concat_ws(e'\n', 'owner: ' || pg_catalog.pg_get_userbyid(n.nspowner), 'grants: ' || g.text)
+  null,
+  pg_catalog.concat_ws(
+    e'\n',
+    'owner: ' || pg_catalog.pg_get_userbyid(n.nspowner),
+    'grants: ' || g.text,
+    'comment: ' || pg_catalog.obj_description(n.oid, 'pg_namespace')
+  ),
+  null,
+  null
 from pg_catalog.pg_namespace as n
 left join grants as g on g.catalog = 'pg_namespace' and g.object_id = n.oid
 where n.nspname in ('app', 'merchant_jobs')
 union all
-select 'database', 'grants: ' || g.text
+select 'database', null, 'grants: ' || g.text, null, null
 from grants as g
 where g.catalog = 'pg_database'
 union all
 select
-  'rights on table ' || c.oid::regclass::text,
+  'extension ' || e.extname,
+  null,
+  'version ' || e.extversion,
+  null,
+  null
+from pg_catalog.pg_extension as e
+union all
+select
+  case when o.relkind in ('v', 'm') then 'view ' else 'table ' end || o.name,
+  null,
   pg_catalog.concat_ws(
     e'\n',
-    'owner: ' || pg_catalog.pg_get_userbyid(c.relowner),
+    'owner: ' || pg_catalog.pg_get_userbyid(o.relowner),
+    'comment: ' || pg_catalog.obj_description(o.oid, 'pg_class'),
+    case when o.relrowsecurity then 'row security' || case when o.relforcerowsecurity then ', forced' else '' end end,
+    case when o.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(o.oid) end
+  ),
+  case
+    when o.relkind = 'v'
+      then pg_catalog.format('create or replace view %s as %s', o.name, pg_catalog.pg_get_viewdef(o.oid))
+    when o.relkind = 'r'
+      then
+        pg_catalog.format(
+          'comment on table %1$s is %2$L; alter table %1$s %3$s row level security',
+          o.name,
+          pg_catalog.obj_description(o.oid, 'pg_class'),
+          case when o.relrowsecurity then 'enable' else 'disable' end
+        )
+  end,
+  null
+from ours as o
+union all
+select
+  'rights on table ' || o.name,
+  null,
+  pg_catalog.concat_ws(
+    e'\n',
     'grants: ' || g.text,
     (
       select pg_catalog.string_agg(
@@ -83,30 +146,230 @@ select
       )
       from pg_catalog.pg_attribute as a
       cross join lateral pg_catalog.aclexplode(a.attacl) as i
-      where a.attrelid = c.oid
+      where a.attrelid = o.oid
     )
-  )
-from pg_catalog.pg_class as c
-join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-left join grants as g on g.catalog = 'pg_class' and g.object_id = c.oid
-where n.nspname in ('app', 'merchant_jobs')
-  and c.relkind = 'r'
+  ),
+  null,
+  null
+from ours as o
+left join grants as g on g.catalog = 'pg_class' and g.object_id = o.oid
 union all
-select 'connection limit of role ' || r.rolname, r.rolconnlimit::text
+select
+  pg_catalog.format('column %s.%I', o.name, a.attname),
+  'table ' || o.name,
+  pg_catalog.concat_ws(
+    ' ',
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation::text end,
+    case a.attidentity when 'a' then 'generated always as identity' when 'd' then 'generated by default as identity' end,
+    case when a.attgenerated <> '' then 'generated always as ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid) end
+  ),
+  null,
+  null
+from ours as o
+join pg_catalog.pg_attribute as a on a.attrelid = o.oid
+join pg_catalog.pg_type as t on t.oid = a.atttypid
+left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where o.relkind in ('r', 'p')
+  and a.attnum > 0
+  and not a.attisdropped
+union all
+select
+  pg_catalog.format('default of column %s.%I', o.name, a.attname),
+  'table ' || o.name,
+  pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+  pg_catalog.format(
+    'alter table %s alter column %I set default %s', o.name, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+  ),
+  pg_catalog.format('alter table %s alter column %I drop default', o.name, a.attname)
+from ours as o
+join pg_catalog.pg_attribute as a on a.attrelid = o.oid
+join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+where o.relkind in ('r', 'p')
+  and a.attgenerated = ''
+union all
+select
+  pg_catalog.format('not null of column %s.%I', o.name, a.attname),
+  'table ' || o.name,
+  'not null',
+  pg_catalog.format('alter table %s alter column %I set not null', o.name, a.attname),
+  pg_catalog.format('alter table %s alter column %I drop not null', o.name, a.attname)
+from ours as o
+join pg_catalog.pg_attribute as a on a.attrelid = o.oid
+where o.relkind in ('r', 'p')
+  and a.attnum > 0
+  and not a.attisdropped
+  and a.attnotnull
+union all
+select
+  pg_catalog.format('comment on column %s.%I', o.name, a.attname),
+  'table ' || o.name,
+  pg_catalog.col_description(o.oid, a.attnum),
+  pg_catalog.format('comment on column %s.%I is %L', o.name, a.attname, pg_catalog.col_description(o.oid, a.attnum)),
+  pg_catalog.format('comment on column %s.%I is null', o.name, a.attname)
+from ours as o
+join pg_catalog.pg_attribute as a on a.attrelid = o.oid
+where o.relkind in ('r', 'p')
+  and a.attnum > 0
+  and not a.attisdropped
+  and pg_catalog.col_description(o.oid, a.attnum) is not null
+union all
+-- A constraint of NOT NULL (from PostgreSQL 18 on) is its column's.
+select
+  pg_catalog.format('constraint %I on %s', k.conname, o.name),
+  'table ' || o.name,
+  pg_catalog.pg_get_constraintdef(k.oid),
+  pg_catalog.format('alter table %s add constraint %I %s', o.name, k.conname, pg_catalog.pg_get_constraintdef(k.oid)),
+  pg_catalog.format('alter table %s drop constraint %I', o.name, k.conname)
+from ours as o
+join pg_catalog.pg_constraint as k on k.conrelid = o.oid
+where k.contype not in ('n', 't')
+union all
+select
+  'index ' || i.indexrelid::regclass::text,
+  'table ' || o.name,
+  pg_catalog.concat_ws(
+    e'\n',
+    pg_catalog.pg_get_indexdef(i.indexrelid),
+    case when not i.indisvalid then 'not valid' end,
+    'comment: ' || pg_catalog.obj_description(i.indexrelid, 'pg_class')
+  ),
+  pg_catalog.pg_get_indexdef(i.indexrelid),
+  pg_catalog.format('drop index %s', i.indexrelid::regclass)
+from ours as o
+join pg_catalog.pg_index as i on i.indrelid = o.oid
+where not exists (
+  select from pg_catalog.pg_constraint as k where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')
+)
+union all
+select
+  pg_catalog.format('trigger %I on %s', g.tgname, o.name),
+  'table ' || o.name,
+  pg_catalog.concat_ws(
+    e'\n',
+    pg_catalog.pg_get_triggerdef(g.oid),
+    case g.tgenabled when 'O' then null when 'D' then 'disabled' when 'R' then 'for replicas only' else 'always' end
+  ),
+  pg_catalog.pg_get_triggerdef(g.oid),
+  pg_catalog.format('drop trigger %I on %s', g.tgname, o.name)
+from ours as o
+join pg_catalog.pg_trigger as g on g.tgrelid = o.oid
+where not g.tgisinternal
+union all
+select
+  pg_catalog.format('rule %I on %s', r.rulename, o.name),
+  'table ' || o.name,
+  pg_catalog.concat_ws(e'\n', pg_catalog.pg_get_ruledef(r.oid), case when r.ev_enabled = 'D' then 'disabled' end),
+  pg_catalog.pg_get_ruledef(r.oid),
+  pg_catalog.format('drop rule %I on %s', r.rulename, o.name)
+from ours as o
+join pg_catalog.pg_rewrite as r on r.ev_class = o.oid
+where o.relkind in ('r', 'p')
+union all
+select
+  pg_catalog.format('policy %I on %s', p.polname, o.name),
+  'table ' || o.name,
+  pg_catalog.concat_ws(
+    ' ',
+    case when p.polpermissive then 'permissive' else 'restrictive' end,
+    p.polcmd,
+    (
+      select pg_catalog.string_agg(coalesce(pg_catalog.pg_get_userbyid(nullif(r.oid, 0)), 'public'), ',' order by r.oid)
+      from pg_catalog.unnest(p.polroles) as r (oid)
+    ),
+    'using ' || pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+    'with check ' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+  ),
+  null,
+  pg_catalog.format('drop policy %I on %s', p.polname, o.name)
+from ours as o
+join pg_catalog.pg_policy as p on p.polrelid = o.oid
+union all
+select
+  'type ' || t.oid::regtype::text,
+  null,
+  pg_catalog.concat_ws(
+    e'\n',
+    (
+      select pg_catalog.string_agg(
+        pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum
+      )
+      from pg_catalog.pg_attribute as a
+      where a.attrelid = t.typrelid
+        and not a.attisdropped
+    ),
+    'owner: ' || pg_catalog.pg_get_userbyid(t.typowner),
+    'comment: ' || pg_catalog.obj_description(t.oid, 'pg_type')
+  ),
+  null,
+  null
+from pg_catalog.pg_type as t
+join pg_catalog.pg_class as c on c.oid = t.typrelid
+join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+where n.nspname in ('app', 'merchant_jobs')
+  and c.relkind = 'c'
+union all
+-- A routine's file is applied again when its row is not as it shall be; a migration's cannot be.
+select
+  'applied file ' || f.file,
+  'applied migrations',
+  f.sha256,
+  pg_catalog.format(
+    'insert into merchant_jobs.applied_files (file, kind, sha256) values (%L, ''migration'', %L) '
+    'on conflict (file) do update set kind = excluded.kind, sha256 = excluded.sha256',
+    f.file,
+    f.sha256
+  ),
+  pg_catalog.format('delete from merchant_jobs.applied_files where file = %L', f.file)
+from merchant_jobs.applied_files as f
+where f.kind = 'migration'
+union all
+select 'connection limit of role ' || r.rolname, null, r.rolconnlimit::text, null, null
 from pg_catalog.pg_roles as r
 where r.rolname in (pg_catalog.current_database() || '_app', pg_catalog.current_database() || '_job')
 union all
+-- Of the roles here, of the roles everywhere, of the database for everybody.
 select
-  'settings of role ' || pg_catalog.pg_get_userbyid(s.setrole),
+  case
+    when s.setrole = 0 then 'settings of the database'
+    when s.setdatabase = 0 then 'settings everywhere of role ' || pg_catalog.pg_get_userbyid(s.setrole)
+    else 'settings of role ' || pg_catalog.pg_get_userbyid(s.setrole)
+  end,
+  'settings',
   (
     select pg_catalog.string_agg(item, e'\n' order by item collate "C")
     from pg_catalog.unnest(s.setconfig) as item
-  )
+  ),
+  null,
+  case
+    when s.setrole = 0 then pg_catalog.format('alter database %I reset all', pg_catalog.current_database())
+    when s.setdatabase = 0 then pg_catalog.format('alter role %I reset all', pg_catalog.pg_get_userbyid(s.setrole))
+    else
+      pg_catalog.format(
+        'alter role %I in database %I reset all', pg_catalog.pg_get_userbyid(s.setrole), pg_catalog.current_database()
+      )
+  end
 from pg_catalog.pg_db_role_setting as s
-where s.setdatabase = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+where (
+  s.setdatabase = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+  and s.setrole = 0
+)
+or (
+  s.setdatabase in (
+    select d.oid
+    from pg_catalog.pg_database as d
+    where d.datname = pg_catalog.current_database()
+    union all
+    select 0
+  )
   and s.setrole in (
     select r.oid
     from pg_catalog.pg_roles as r
-    where r.rolname in (pg_catalog.current_database() || '_app', pg_catalog.current_database() || '_job')
+    where r.rolname in (
+      pg_catalog.current_database() || '_owner',
+      pg_catalog.current_database() || '_app',
+      pg_catalog.current_database() || '_job'
+    )
   )
+)
 order by 1;

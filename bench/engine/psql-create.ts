@@ -74,7 +74,7 @@ function fillDatabase(merchant: MerchantSpec): string {
         recordFile(file),
       ]),
       "delete from merchant_jobs.expected_objects;",
-      `insert into merchant_jobs.expected_objects (object, definition) ${objectsQuery};`,
+      `insert into merchant_jobs.expected_objects (object, parent, definition, restore, remove) ${objectsQuery};`,
     ]),
     inTransaction("migrations", [writeEngineJobs(merchant)]),
   ].join("\n");

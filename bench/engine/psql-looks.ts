@@ -35,10 +35,12 @@ export function databaseLook({ database }: MerchantSpec): string {
 /** Reads, in the merchant's database, what was applied and what does not look as it did right after that. */
 export const historyLook = `
     select f.file, f.kind, f.sha256 from merchant_jobs.applied_files as f order by f.file;
-    select coalesce(now.object, e.object), now.definition
-    from (${objectsQuery}) as now
+    with now as materialized (${objectsQuery})
+    select coalesce(now.object, e.object), pg_catalog.to_jsonb(e), pg_catalog.to_jsonb(now)
+    from now
     full join merchant_jobs.expected_objects as e on e.object = now.object
-    where now.definition is distinct from e.definition;`;
+    where now.definition is distinct from e.definition
+      and (e.object is not null or now.parent in (select o.parent from merchant_jobs.expected_objects as o));`;
 
 /** Reads the settings of the job engine, in the merchant's database. */
 export const jobsLook = `
