@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** One throwaway PostgreSQL with pg_cron for all projects of a run that name it. */
+/** A throwaway PostgreSQL with pg_cron for each project that names it. */
 const globalSetup = "test/global-server.ts";
 
 export default defineConfig({

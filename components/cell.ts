@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { resolveEndpoint, resolvePassword } from "../converge/address.ts";
 import { CRON_DATABASE } from "../converge/session.ts";
 import type { CellSpec } from "../spec/cells.ts";
+import { CellProbe } from "./cell-probe.ts";
 import { Migrations } from "./migrations.ts";
 
 /** Gives a secret of the stack's configuration as an output that stays secret. */
@@ -11,18 +12,19 @@ export type SecretReader = (key: string) => pulumi.Output<string>;
 /** A server that holds merchants: how to reach it, and what we keep in its cron database. */
 export class Cell extends pulumi.ComponentResource {
   declare readonly provider: postgresql.Provider;
-  /** pg_cron and the registry: every merchant needs them. */
-  declare readonly cron: Migrations;
+  /** Comes after pg_cron and the registry are there, and stops every merchant of a cell that cannot run jobs. */
+  declare readonly probe: CellProbe;
 
   constructor(spec: CellSpec, secret: SecretReader, options: pulumi.ComponentResourceOptions) {
     super("merchant-jobs:index:Cell", spec.name, {}, { ...options, protect: true });
     const { dependsOn } = options;
     this.provider = createProvider(spec, secret, { parent: this });
-    this.cron = new Migrations(
+    const cron = new Migrations(
       `${spec.name}-cron`,
       { cell: spec.name, database: CRON_DATABASE, set: "cron" },
       { parent: this, ...(dependsOn && { dependsOn }) },
     );
+    this.probe = new CellProbe(spec.name, { parent: this, dependsOn: [cron] });
     this.registerOutputs();
   }
 }

@@ -23,7 +23,7 @@ export class Merchant extends pulumi.ComponentResource {
   constructor({ spec, cell, roster }: MerchantArgs) {
     super("merchant-jobs:index:Merchant", spec.id, {}, { protect: true });
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
-    const owner = createOwnerRole(spec, { ...after(roster, cell.cron), provider: cell.provider });
+    const owner = createOwnerRole(spec, { ...after(roster, cell.probe), provider: cell.provider });
     const access = createAccess(spec, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));

@@ -4,6 +4,7 @@
  * - `not_connected`: the server does not answer, refuses the login or fails TLS.
  * - `cannot_look`: the administrator may not see what must be known; nothing was planned.
  * - `missing_right`: the administrator may not do what must be done; the message has the statement that grants or does it.
+ * - `cell_not_ready`: pg_cron of the cell cannot run jobs as it is set up; the message has what repairs it.
  * - `unsupported`: the server's pg_cron is too old for what is asked, or set up in a way that cannot work.
  * - `file_changed`: a SQL file is not the one that was planned with (its sha256 is another).
  * - `bad_files`: the SQL files themselves are wrong (names, numbers).
@@ -22,6 +23,7 @@ export type ConvergeErrorCode =
   | "not_connected"
   | "cannot_look"
   | "missing_right"
+  | "cell_not_ready"
   | "unsupported"
   | "file_changed"
   | "bad_files"

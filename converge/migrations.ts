@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RoleNames } from "../spec/names.ts";
 import type { CellAddress } from "./address.ts";
+import { readCellJobDifferences } from "./cell-jobs.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { type History, isEmptyPlan, type MigrationsPlan, planMigrations } from "./migrations-plan.ts";
 import { needsPerson, planHealing } from "./heal-plan.ts";
@@ -54,7 +55,7 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
           Object.fromEntries(
             [...history].filter(([, row]) => row.kind === kind).map(([file, row]) => [file, shortHash(row.sha256)]),
           );
-        const differences = await readDifferences(session);
+        const differences = await differencesIn(session, target);
         // A row that was damaged by hand is a difference, and no migration that is due: it is healed like an object.
         const migrations = asRecorded(of("migration"), differences);
         return { migrations, routines: of("routine"), differs: describeDifferences(differences) };
@@ -83,7 +84,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
-        const differences = await readDifferences(session);
+        const differences = await differencesIn(session, target);
         const damaged = differences.length > 0;
         await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
@@ -94,7 +95,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         const run = next === undefined ? plan.routines : [next];
         // Before the rights on a table that is gone fail in their own words.
         if (next === undefined && damaged) {
-          const left = await readDifferences(session);
+          const left = await differencesIn(session, target);
           if (left.some(needsPerson)) assertHealed(target, left);
         }
         for (const file of run) await applyFile(session, target, file);
@@ -119,6 +120,11 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
       if (done) return applied;
     }
   });
+}
+
+/** The cron database has no expectations: the administrator owns it, and others may keep things there. */
+function differencesIn(session: Session, target: MigrationsTarget): Promise<readonly Difference[]> {
+  return target.roles ? readDifferences(session) : readCellJobDifferences(session);
 }
 
 async function startHistory(session: Session, target: MigrationsTarget): Promise<void> {

@@ -7,21 +7,23 @@ import { superuserClient } from "./server.ts";
 /** One folder per test run, named after the process that runs it: `<pid>-<its start>`. */
 const runs = join(dirname(import.meta.dirname), ".local", "test");
 
-interface SharedServer {
-  readonly server: Promise<RunningServer>;
+interface Run {
   readonly folder: string;
   users: number;
 }
 
-/** Every project loads this module for itself, and all of them get one server: so it hangs on the process. */
-const shared = globalThis as Record<symbol, SharedServer | undefined>;
-const key = Symbol.for("merchant-jobs test server");
+/** Every project loads this module for itself, and they share the run's folder: so it hangs on the process. */
+const shared = globalThis as Record<symbol, Promise<Run> | undefined>;
+const key = Symbol.for("merchant-jobs test run");
 
-/** vitest's globalSetup for projects that need PostgreSQL: provides `testServer` and removes it after the last project. */
+/**
+ * vitest's globalSetup for projects that need PostgreSQL: each gets a server of its own as `testServer`, since what one
+ * damages on purpose the other's programs would report as drift of the cell. All are removed after the last project.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const run = (shared[key] ??= await beginRun());
+  const run = await (shared[key] ??= beginRun());
   run.users += 1;
-  project.provide("testServer", await run.server);
+  project.provide("testServer", await startTestServer(join(run.folder, project.name)));
   return async () => {
     run.users -= 1;
     if (run.users > 0) return;
@@ -30,11 +32,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function beginRun(): Promise<SharedServer> {
+async function beginRun(): Promise<Run> {
   await mkdir(runs, { recursive: true });
   await removeDeadRuns();
-  const folder = join(runs, `${process.pid}-${String(await processStart(process.pid))}`);
-  return { server: startTestServer(join(folder, "shared")), folder, users: 0 };
+  return { folder: join(runs, `${process.pid}-${String(await processStart(process.pid))}`), users: 0 };
 }
 
 async function startTestServer(folder: string): Promise<RunningServer> {

@@ -82,8 +82,8 @@ export class MerchantResources {
     const merchant = this.merchantUrn(entry.id);
     const known = new Set(resources.map(({ urn }) => urn));
     const access = this.#urn(merchant, ACCESS_TYPE, `${entry.id}-access`);
-    const cron = this.#urn(this.#urn("", CELL_TYPE, entry.cell), `${DYNAMIC}Migrations`, `${entry.cell}-cron`);
-    const needs = kind === "role" ? [this.#roster.urn, cron] : [access];
+    const probe = this.#urn(this.#urn("", CELL_TYPE, entry.cell), `${DYNAMIC}CellProbe`, `${entry.cell}-probe`);
+    const needs = kind === "role" ? [this.#roster.urn, probe] : [access];
     return {
       urn: this.urnOf(entry.id, kind),
       custom: true,

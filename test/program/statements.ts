@@ -43,7 +43,7 @@ export function statementsOf(server: RunningServer) {
     /** Those that change something. */
     async writes(): Promise<readonly { database: string; query: string }[]> {
       const reading =
-        /^\s*(select (?!cron\.)|begin|commit|rollback|set |reset |show |discard|deallocate|with grants as)/i;
+        /^\s*(select (?!cron\.)|begin|commit|rollback|set |reset |show |discard|deallocate|with (grants|now) as)/i;
       return (await this.all()).filter(({ query }) => !reading.test(query.replaceAll(/^--.*$/gm, "").trim()));
     },
   };

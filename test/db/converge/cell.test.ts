@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type pg from "pg";
-import { prepareCell, testCell } from "../../merchants.ts";
+import { readMigrations } from "../../../converge/migrations.ts";
+import { prepareCell, sqlRoot, testCell } from "../../merchants.ts";
 import { adminClient, type OwnServer, startOwnServer, superuserClient } from "../../server.ts";
 
 let own: OwnServer;
@@ -42,6 +43,26 @@ test("the cell has one job of its own, under the administrator, which a second a
   const { host, port, admin: user, password } = own.server;
   await prepareCell({ ...testCell(), host, port, user, password });
   expect(await scheduled()).toEqual([job]);
+});
+
+const damages: readonly (readonly [string, string, string])[] = [
+  ["dropped", `delete from cron.job where jobname = '${JOB}'`, "gone"],
+  ["paused", `update cron.job set active = false where jobname = '${JOB}'`, "(paused)"],
+  ["scheduled otherwise", `update cron.job set schedule = '0 0 * * *' where jobname = '${JOB}'`, "=> 0 0 * * *"],
+];
+
+test.for(damages)("the cell's job that was %s by hand is drift, and is healed", async ([, statement, found]) => {
+  const { host, port, admin: user, password } = own.server;
+  const address = { ...testCell(), host, port, user, password };
+  const look = async () =>
+    (await readMigrations({ address, database: "cron", set: "cron", root: sqlRoot }))?.differs[`job ${JOB}`];
+  const before = await scheduled();
+  expect(await look()).toBeUndefined();
+  await superuser.query(statement);
+  expect(await look()).toContain(found);
+  await prepareCell(address);
+  expect(await look()).toBeUndefined();
+  expect(await scheduled()).toEqual(before);
 });
 
 test("old records of runs go, in batches, and the others stay, whatever their times are", async () => {

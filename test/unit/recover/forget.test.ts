@@ -8,7 +8,7 @@ test("a forgotten merchant leaves the roster, the resources and the pending oper
   expect(after.pending).toEqual([creating(resources.foreign)]);
   const roster = after.resources.find(({ urn }) => urn === urns.roster);
   expect(roster).toMatchObject({ inputs: { merchants: {}, requires: {} }, outputs: { merchants: {}, requires: {} } });
-  const rest = [urns.stack, urns.roster, urns.provider, urns.cron, resources.foreign.urn];
+  const rest = [urns.stack, urns.roster, urns.provider, urns.probe, resources.foreign.urn];
   expect(after.resources.map(({ urn }) => urn)).toEqual(rest);
 });
 

@@ -112,7 +112,7 @@ describe("what the state knows nowhere", () => {
       id: OWNER,
       parent: urns.merchant,
       provider: `${urns.provider}::p-1`,
-      dependencies: [urns.roster, urns.cron],
+      dependencies: [urns.roster, urns.probe],
       protect: true,
       retainOnDelete: true,
     });

@@ -1,0 +1,95 @@
+import { quoteName } from "./roles.ts";
+
+/** What a server says of its pg_cron and of what our jobs need around it. */
+export interface ProbeFacts {
+  /** Settings by name; pg_cron's own are missing where it is not loaded. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Whether pg_cron's launcher runs. */
+  readonly launcher: boolean;
+  /** Roles that own a row of cron.job and are not there any more, with the ids of these jobs. */
+  readonly orphans: Readonly<Record<string, readonly string[]>>;
+  /** Jobs that are named as ours are, in a database that the registry does not have. */
+  readonly leftovers: readonly { readonly jobid: string; readonly jobname: string; readonly database: string }[];
+  /** Owner roles of registered merchants that cannot see what other sessions do. */
+  readonly blind: readonly string[];
+}
+
+/** Those of the problems with which no job, or none that can be trusted, runs: merchants wait until they are repaired. */
+export function stopping(found: Findings): Findings {
+  return Object.fromEntries(Object.entries(found).filter(([about]) => !about.startsWith("job ")));
+}
+
+/** Problems of a cell by what they are about, each with what was found and the way out. */
+export type Findings = Readonly<Record<string, string>>;
+
+const RESTART = "and restart the server";
+
+/**
+ * What is wrong with a cell. Each text says what was found and ends with what repairs it, to be copied as it is.
+ * Settings: README of pg_cron (https://github.com/citusdata/pg_cron) and its src/pg_cron.c, where those that are missing
+ * came with a later version and have the right value in earlier ones.
+ */
+export function findProblems(facts: ProbeFacts): Findings {
+  const { settings, launcher, orphans, leftovers, blind } = facts;
+  const is = (name: string) => settings[name];
+  const set = (name: string, value: string, then: string) => `alter system set ${name} = '${value}'; ${then}`;
+  const reload = "select pg_reload_conf();";
+  const found: Record<string, string> = {};
+  if (is("cron.database_name") === undefined) {
+    found["shared_preload_libraries"] =
+      "pg_cron is not loaded, so no job runs: add pg_cron to shared_preload_libraries (on RDS in the parameter group) " +
+      RESTART;
+    return found;
+  }
+  if (is("cron.database_name") !== "cron") {
+    found["cron.database_name"] =
+      `is ${is("cron.database_name")}: jobs are read from there: ${set("cron.database_name", "cron", RESTART)}`;
+  }
+  const zone = is("cron.timezone") ?? "GMT";
+  if (!["GMT", "UTC", "Etc/UTC", "Etc/GMT"].includes(zone)) {
+    found["cron.timezone"] =
+      `is ${zone}: in a zone with daylight saving a job is skipped in spring and doubled in autumn: ` +
+      set("cron.timezone", "GMT", RESTART);
+  }
+  if (is("cron.use_background_workers") === "off") {
+    found["cron.use_background_workers"] =
+      `is off, so that every job would have to log in: ${set("cron.use_background_workers", "on", RESTART)}`;
+  }
+  if (is("cron.launch_active_jobs") === "off") {
+    found["cron.launch_active_jobs"] = `is off, so that no job runs: ${set("cron.launch_active_jobs", "on", reload)}`;
+  }
+  const running = Number(is("cron.max_running_jobs"));
+  const workers = Number(is("max_worker_processes"));
+  if (running >= workers) {
+    found["cron.max_running_jobs"] =
+      `is ${running} and max_worker_processes ${workers}: jobs fail with "could not start background process": ` +
+      set("max_worker_processes", String(running + 8), RESTART);
+  }
+  if (is("track_activities") === "off") {
+    found["track_activities"] =
+      `is off, so that a live run looks like a dead one: ${set("track_activities", "on", reload)}`;
+  }
+  for (const [role, jobs] of Object.entries(orphans)) {
+    found[`role ${role}`] =
+      `is gone and still owns jobs: pg_cron dies with every change of cron.job, and no job of any merchant runs: ` +
+      `create role ${quoteName(role)} login; grant ${quoteName(role)} to current_user; ` +
+      `${jobs.map((jobid) => `select cron.unschedule(${jobid});`).join(" ")} drop role ${quoteName(role)};`;
+  }
+  if (!launcher) {
+    found["launcher"] =
+      "does not run, so no job runs: " +
+      (Object.keys(orphans).length > 0
+        ? "repair the role named here, and it is back within a second"
+        : "restart the server; its log says why the launcher ended (it ends for good when its database is dropped)");
+  }
+  for (const { jobid, jobname, database } of leftovers) {
+    found[`job ${jobname}`] =
+      `is left over: no merchant of this cell has the database ${database}: select cron.unschedule(${jobid});`;
+  }
+  for (const role of blind) {
+    found[`statistics of ${role}`] =
+      "other sessions are hidden from it, and a dead run would look alive for ever: " +
+      `grant pg_read_all_stats to ${quoteName(role)};`;
+  }
+  return found;
+}

@@ -1,0 +1,80 @@
+import { setTimeout } from "node:timers/promises";
+import { JOBS } from "../spec/jobs.ts";
+import type { CellAddress } from "./address.ts";
+import { assertCanLook } from "./cron-server.ts";
+import { ConvergeError } from "./errors.ts";
+import { type Findings, findProblems, type ProbeFacts, stopping } from "./probe-plan.ts";
+import { type Session, withCronSession } from "./session.ts";
+
+/** A launcher that ended is back within a second (bgw_restart_time of pg_cron is 1 s): look again before saying so. */
+const LOOKS = 4;
+const BETWEEN_LOOKS = 700;
+
+/** Looks at a cell and changes nothing. Throws `cannot_look` where the administrator may not see what must be known. */
+export async function readProbe(address: CellAddress): Promise<Findings> {
+  return withCronSession(address, async (session) => findProblems(await readFacts(session, address.cell)));
+}
+
+/** Throws `cell_not_ready` with all that keeps the jobs of a cell from running as they shall. */
+export async function assertReady(address: CellAddress): Promise<void> {
+  const problems = Object.entries(stopping(await readProbe(address)));
+  if (problems.length === 0) return;
+  throw new ConvergeError(
+    "cell_not_ready",
+    [
+      `cell ${address.cell} is not ready, and nothing of its merchants was changed; repair, as superuser in database cron:`,
+      ...problems.map(([about, text]) => `${about} ${text}`),
+    ].join("\n- "),
+  );
+}
+
+async function readFacts(session: Session, cell: string): Promise<ProbeFacts> {
+  await assertCanLook(session, cell);
+  const settings = await session.query<{ name: string; setting: string }>(
+    `select s.name, s.setting from pg_catalog.pg_settings as s
+     where s.name like 'cron.%' or s.name in ('max_worker_processes', 'track_activities')`,
+  );
+  const orphans = await session.query<{ role: string; jobs: string[] }>(
+    `select j.username as role, pg_catalog.array_agg(j.jobid::text order by j.jobid) as jobs
+     from cron.job as j
+     where not exists (select from pg_catalog.pg_roles as r where r.rolname = j.username)
+     group by j.username order by 1`,
+  );
+  const leftovers = await session.query<{ jobid: string; jobname: string; database: string }>(
+    `select j.jobid::text as jobid, j.jobname::text as jobname, j.database
+     from cron.job as j
+     where pg_catalog.split_part(j.jobname::text, ':', 2) = any ($1::text[])
+       and not exists (select from merchant_jobs.merchants as m where m.database_name = j.database)
+     order by j.jobid`,
+    [Object.keys(JOBS)],
+  );
+  const blind = await session.query<{ role: string }>(
+    `select r.rolname as role
+     from merchant_jobs.merchants as m
+     join pg_catalog.pg_database as d on d.datname = m.database_name
+     join pg_catalog.pg_roles as r on r.oid = d.datdba
+     where not pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'usage')
+     order by 1`,
+  );
+  return {
+    settings: Object.fromEntries(settings.rows.map(({ name, setting }) => [name, setting])),
+    launcher: await hasLauncher(session),
+    orphans: Object.fromEntries(orphans.rows.map(({ role, jobs: of }) => [role, of])),
+    leftovers: leftovers.rows,
+    blind: blind.rows.map(({ role }) => role),
+  };
+}
+
+/** By its application_name (PgCronLauncherMain in pg_cron's src/pg_cron.c). */
+async function hasLauncher(session: Session): Promise<boolean> {
+  for (let look = 1; ; look += 1) {
+    const { rows } = await session.query<{ there: boolean }>(
+      `select exists (
+         select from pg_catalog.pg_stat_activity as a where a.application_name = 'pg_cron scheduler'
+       ) as there`,
+    );
+    if (rows[0]?.there === true) return true;
+    if (look === LOOKS) return false;
+    await setTimeout(BETWEEN_LOOKS);
+  }
+}
