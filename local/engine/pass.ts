@@ -69,6 +69,7 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
     ...settings,
     assertPossible: once(() => (known ? scout(settings, run, known) : Promise.resolve())),
   });
+  settings.providers.prepare(start.resources);
   let succeeded = false;
   try {
     succeeded = await runPhases(settings, run);
