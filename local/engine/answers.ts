@@ -1,9 +1,9 @@
 import type { CheckResult, DiffResult, Existing, Provider } from "./provider.ts";
-import { hasUnknown } from "./values.ts";
-import type { Props } from "./values.ts";
+import { equal, hasUnknown } from "./values.ts";
+import type { Json, Props } from "./values.ts";
 
-/** What providers have answered to the same questions in this run. */
-export type KnownAnswers = Map<string, Promise<unknown>>;
+/** What providers were asked in this run, by kind and resource, and what they answered. */
+export type KnownAnswers = Map<string, readonly { readonly question: Json; readonly answer: Promise<unknown> }[]>;
 
 /**
  * Asks providers for checks and differences, each question once: the scout that runs ahead of an update asks what the update
@@ -21,21 +21,23 @@ export class Answers {
 
   check(provider: Provider, urn: string, olds: Props | undefined, news: Props): Promise<CheckResult> {
     if (this.#scout && (!olds || hasUnknown(news))) return Promise.resolve({ inputs: news, failures: [] });
-    return this.#once(["check", urn, olds, news], () => provider.check(urn, olds ?? {}, news));
+    return this.#once(`check ${urn}`, [olds ?? null, news], () => provider.check(urn, olds ?? {}, news));
   }
 
   diff(provider: Provider, existing: Existing, news: Props, ignoreChanges: readonly string[]): Promise<DiffResult> {
     if (this.#scout && hasUnknown(news)) return Promise.resolve({ changes: "some", replaces: [] });
-    return this.#once(["diff", existing, news, ignoreChanges], () => provider.diff(existing, news, ignoreChanges));
+    return this.#once(`diff ${existing.urn}`, [{ ...existing }, news, ignoreChanges], () =>
+      provider.diff(existing, news, ignoreChanges),
+    );
   }
 
-  #once<T>(question: readonly unknown[], ask: () => Promise<T>): Promise<T> {
+  #once<T>(about: string, question: Json, ask: () => Promise<T>): Promise<T> {
     if (!this.#known) return ask();
-    const key = JSON.stringify(question);
-    const known = this.#known.get(key) as Promise<T> | undefined;
-    if (known) return known;
+    const known = this.#known.get(about) ?? [];
+    const asked = known.find((before) => equal(before.question, question));
+    if (asked) return asked.answer as Promise<T>;
     const answer = ask();
-    this.#known.set(key, answer);
+    this.#known.set(about, [...known, { question, answer }]);
     return answer;
   }
 }

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { getCompileCacheDir } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -16,7 +17,14 @@ export interface Child {
   readonly kill: () => void;
 }
 
-const guard = pathToFileURL(path.join(import.meta.dirname, "exit-with-parent.ts")).href;
+// The SDK sets this flag while it loads. Node keeps what it compiled for a set of flags, and takes nothing of what was kept under
+// others: so it is set from the beginning, and the engine, which runs without it, has a cache of its own.
+const first = ["--allow-natives-syntax", ...importing("child-start.ts")];
+
+/** The arguments that let node load a file of this folder before anything else. */
+export function importing(file: string): readonly string[] {
+  return ["--import", pathToFileURL(path.join(import.meta.dirname, file)).href];
+}
 
 /** Starts node with these arguments; lines of its two streams go to the callbacks. */
 export function startNode(
@@ -25,9 +33,10 @@ export function startNode(
   onOut: (line: string) => void,
   onError: (line: string) => void,
 ): Child {
-  const child = spawn(process.execPath, ["--import", guard, ...args], {
+  const cache = getCompileCacheDir();
+  const child = spawn(process.execPath, [...first, ...args], {
     cwd: options.cwd,
-    env: options.env,
+    env: { ...options.env, ...(cache !== undefined && { NODE_COMPILE_CACHE: path.join(cache, "children") }) },
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { enableCompileCache, getCompileCacheDir } from "node:module";
+import { enableCompileCache } from "node:module";
 
 import type { Terminal } from "./command-run.ts";
 import { EngineError, messageOf } from "./errors.ts";
@@ -43,10 +43,9 @@ function openTerminal(line: CommandLine, env: NodeJS.ProcessEnv): Terminal {
 
 // The SDK is large, and three processes of a run load it: compiled once, it loads in half the time.
 enableCompileCache();
-const cache = getCompileCacheDir();
 
 try {
-  process.exitCode = await main(process.argv.slice(2), { ...process.env, ...(cache && { NODE_COMPILE_CACHE: cache }) });
+  process.exitCode = await main(process.argv.slice(2), process.env);
 } catch (error) {
   // What is no EngineError is a mistake of the engine itself, and its stack is what helps to find it.
   const text = error instanceof EngineError ? error.message : ((error as Error).stack ?? messageOf(error));

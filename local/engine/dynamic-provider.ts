@@ -3,46 +3,27 @@ import statusProto from "@pulumi/pulumi/proto/status_pb.js";
 import providerService from "@pulumi/pulumi/proto/provider_grpc_pb.js";
 import proto from "@pulumi/pulumi/proto/provider_pb.js";
 
-import { describeEnding, startNode } from "./child-process.ts";
-import type { Child } from "./child-process.ts";
+import type { DynamicProcess } from "./dynamic-process.ts";
 import { EngineError } from "./errors.ts";
 import { PartialFailure } from "./provider.ts";
-import type { Existing, Provider } from "./provider.ts";
+import type { DiffResult, Existing, Provider } from "./provider.ts";
 import type { Props } from "./values.ts";
-import { fromStruct, MESSAGE_BYTES, toStruct } from "./wire.ts";
+import { CHANNEL, fromStruct, toStruct } from "./wire.ts";
 
-const KEPT_LINES = 40;
+const calls = providerService.ResourceProviderService;
+const { DIFF_NONE, DIFF_SOME } = proto.DiffResponse.DiffChanges;
 
-/** How the SDK's dynamic-provider process is started. */
-export interface DynamicProviderSettings {
-  readonly module: string;
-  readonly workingFolder: string;
-  readonly env: NodeJS.ProcessEnv;
-  /** What `configure` of a provider sees: the stack's config. */
-  readonly config: Props;
-  readonly log: (line: string) => void;
-}
-
-type Call<Request, Response> = (
-  request: Request,
-  done: (error: grpc.ServiceError | null, response: Response) => void,
-) => unknown;
-
-interface Connection {
-  readonly child: Child;
-  readonly client: InstanceType<typeof providerService.ResourceProviderClient>;
-}
-
-/** The SDK's own process for dynamic resources, started when it is first asked something; one for all resources. */
+/** The provider of all dynamic resources: one process, which is started when it is first asked something. */
 export class DynamicProvider implements Provider {
-  readonly #settings: DynamicProviderSettings;
-  #connection: Promise<Connection> | undefined;
-  #ending: string | undefined;
-  /** The process prints each error that it also answers; its last lines are shown only when it dies. */
-  readonly #lastLines: string[] = [];
+  readonly #start: () => DynamicProcess;
+  readonly #config: Props;
+  #process: DynamicProcess | undefined;
+  #client: Promise<grpc.Client> | undefined;
 
-  constructor(settings: DynamicProviderSettings) {
-    this.#settings = settings;
+  /** `config` is what `configure` of a provider sees: the stack's. */
+  constructor(start: () => DynamicProcess, config: Props) {
+    this.#start = start;
+    this.#config = config;
   }
 
   async check(urn: string, olds: Props, news: Props) {
@@ -50,33 +31,18 @@ export class DynamicProvider implements Provider {
     request.setUrn(urn);
     request.setOlds(toStruct(olds));
     request.setNews(toStruct(news));
-    const response = await this.#call(
-      (c) => c.check.bind(c) as Call<typeof request, InstanceType<typeof proto.CheckResponse>>,
-      request,
-    );
+    const response = await this.#call(calls.check, request);
     return {
       inputs: fromStruct(response.getInputs()) ?? news,
       failures: response.getFailuresList().map((f) => ({ property: f.getProperty(), reason: f.getReason() })),
     };
   }
 
-  async diff(existing: Existing, news: Props, ignoreChanges: readonly string[]) {
-    const request = new proto.DiffRequest();
-    request.setId(existing.id);
-    request.setUrn(existing.urn);
-    request.setOlds(toStruct(existing.outputs));
-    request.setOldInputs(toStruct(existing.inputs));
-    request.setNews(toStruct(news));
-    request.setIgnorechangesList([...ignoreChanges]);
-    const response = await this.#call(
-      (c) => c.diff.bind(c) as Call<typeof request, InstanceType<typeof proto.DiffResponse>>,
-      request,
-    );
-    const { DIFF_NONE, DIFF_SOME } = proto.DiffResponse.DiffChanges;
+  async diff(existing: Existing, news: Props, ignoreChanges: readonly string[]): Promise<DiffResult> {
+    const response = await this.#call(calls.diff, comparing(new proto.DiffRequest(), existing, news, ignoreChanges));
     const changes = response.getChanges();
     return {
-      changes:
-        changes === DIFF_NONE ? ("none" as const) : changes === DIFF_SOME ? ("some" as const) : ("unknown" as const),
+      changes: changes === DIFF_NONE ? "none" : changes === DIFF_SOME ? "some" : "unknown",
       replaces: response.getReplacesList(),
     };
   }
@@ -85,10 +51,7 @@ export class DynamicProvider implements Provider {
     const request = new proto.CreateRequest();
     request.setUrn(urn);
     request.setProperties(toStruct(inputs));
-    const response = await this.#call(
-      (c) => c.create.bind(c) as Call<typeof request, InstanceType<typeof proto.CreateResponse>>,
-      request,
-    );
+    const response = await this.#call(calls.create, request);
     if (response.getId() === "") throw new EngineError("resource", "the provider did not return an id from create");
     return { id: response.getId(), outputs: fromStruct(response.getProperties()) ?? {} };
   }
@@ -99,10 +62,7 @@ export class DynamicProvider implements Provider {
     request.setUrn(existing.urn);
     request.setProperties(toStruct(existing.outputs));
     request.setInputs(toStruct(existing.inputs));
-    const response = await this.#call(
-      (c) => c.read.bind(c) as Call<typeof request, InstanceType<typeof proto.ReadResponse>>,
-      request,
-    );
+    const response = await this.#call(calls.read, request);
     return {
       id: response.getId(),
       inputs: fromStruct(response.getInputs()),
@@ -111,18 +71,8 @@ export class DynamicProvider implements Provider {
   }
 
   async update(existing: Existing, news: Props, ignoreChanges: readonly string[]) {
-    const request = new proto.UpdateRequest();
-    request.setId(existing.id);
-    request.setUrn(existing.urn);
-    request.setOlds(toStruct(existing.outputs));
-    request.setOldInputs(toStruct(existing.inputs));
-    request.setNews(toStruct(news));
-    request.setIgnorechangesList([...ignoreChanges]);
-    const response = await this.#call(
-      (c) => c.update.bind(c) as Call<typeof request, InstanceType<typeof proto.UpdateResponse>>,
-      request,
-    );
-    return fromStruct(response.getProperties()) ?? {};
+    const request = comparing(new proto.UpdateRequest(), existing, news, ignoreChanges);
+    return fromStruct((await this.#call(calls.update, request)).getProperties()) ?? {};
   }
 
   async delete(existing: Existing) {
@@ -131,7 +81,7 @@ export class DynamicProvider implements Provider {
     request.setUrn(existing.urn);
     request.setProperties(toStruct(existing.outputs));
     request.setOldInputs(toStruct(existing.inputs));
-    await this.#call((c) => c.delete.bind(c) as Call<typeof request, unknown>, request);
+    await this.#call(calls.delete, request);
   }
 
   /** The SDK's process knows no previews: the outputs are the inputs (provider_plugin.go, Create and Update). */
@@ -140,87 +90,71 @@ export class DynamicProvider implements Provider {
   }
 
   close(): void {
-    void this.#connection?.then(
-      ({ client, child }) => {
+    this.#process?.child.kill();
+    void this.#client?.then(
+      (client) => {
         client.close();
-        child.kill();
       },
       () => undefined,
     );
   }
 
-  async #call<Request, Response>(
-    method: (client: Connection["client"]) => Call<Request, Response>,
-    request: Request,
-  ): Promise<Response> {
-    this.#connection ??= this.#start();
-    const { client, child } = await this.#connection;
-    const answer = new Promise<Response>((resolve, reject) => {
-      method(client)(request, (error, response) => {
-        if (error) reject(error);
-        else resolve(response);
-      });
-    });
+  async #call<Request, Response>(method: grpc.MethodDefinition<Request, Response>, request: Request) {
+    this.#process ??= this.#start();
+    this.#client ??= connect(this.#process, this.#config);
     try {
-      return await answer;
+      return await ask(await this.#client, method, request);
     } catch (error) {
+      if (error instanceof EngineError) throw error;
       const { code, metadata, details } = error as grpc.ServiceError;
-      if (code === grpc.status.UNAVAILABLE || code === grpc.status.CANCELLED) {
-        await child.ended;
-        throw new EngineError("provider", this.#ending ?? "the dynamic provider's process ended", { cause: error });
-      }
+      if (code === grpc.status.UNAVAILABLE || code === grpc.status.CANCELLED) throw await this.#process.ended;
       throw partialFailure(metadata) ?? new EngineError("resource", details, { cause: error });
     }
   }
+}
 
-  async #start(): Promise<Connection> {
-    const { module, workingFolder, env, config, log } = this.#settings;
-    let child: Child | undefined;
-    const port = await new Promise<string>((resolve, reject) => {
-      let found = false;
-      child = startNode(
-        // The process demands the engine's address and never uses it.
-        [module, "127.0.0.1:0"],
-        { cwd: workingFolder, env },
-        (line) => {
-          if (found) log(line);
-          else if (/^\d+$/.test(line)) {
-            found = true;
-            resolve(line);
-          }
-        },
-        (line) => {
-          this.#lastLines.push(line);
-          if (this.#lastLines.length > KEPT_LINES) this.#lastLines.shift();
-        },
-      );
-      void child.ended.then((ending) => {
-        this.#ending = [`the dynamic provider's process ended (${describeEnding(ending)})`, ...this.#lastLines].join(
-          "\n  ",
-        );
-        reject(new EngineError("provider", this.#ending));
-      });
-    });
-    const client = new providerService.ResourceProviderClient(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), {
-      "grpc.max_receive_message_length": MESSAGE_BYTES,
-      "grpc.max_send_message_length": MESSAGE_BYTES,
-    });
-    const request = new proto.ConfigureRequest();
-    request.setArgs(toStruct(config));
-    request.setAcceptsecrets(true);
-    await new Promise<void>((resolve, reject) => {
-      client.configure(request, (error) => {
-        if (error)
-          reject(
-            new EngineError("provider", `the dynamic provider cannot be configured: ${error.details}`, {
-              cause: error,
-            }),
-          );
-        else resolve();
-      });
-    });
-    return { child: child as unknown as Child, client };
+async function connect(process: DynamicProcess, config: Props): Promise<grpc.Client> {
+  const client = new grpc.Client(`127.0.0.1:${await process.port}`, grpc.credentials.createInsecure(), CHANNEL);
+  const request = new proto.ConfigureRequest();
+  request.setArgs(toStruct(config));
+  request.setAcceptsecrets(true);
+  try {
+    await ask(client, calls.configure, request);
+  } catch (cause) {
+    const { details } = cause as grpc.ServiceError;
+    throw new EngineError("provider", `the dynamic provider cannot be configured: ${details}`, { cause });
   }
+  return client;
+}
+
+function ask<Request, Response>(
+  client: grpc.Client,
+  { path, requestSerialize, responseDeserialize }: grpc.MethodDefinition<Request, Response>,
+  request: Request,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, response) => {
+      if (error) reject(error);
+      // Without an error there is a response.
+      else resolve(response as Response);
+    });
+  });
+}
+
+/** The request with what exists and what is wanted: `diff` and `update` ask about the same. */
+function comparing<Request extends InstanceType<typeof proto.DiffRequest> | InstanceType<typeof proto.UpdateRequest>>(
+  request: Request,
+  existing: Existing,
+  news: Props,
+  ignoreChanges: readonly string[],
+): Request {
+  request.setId(existing.id);
+  request.setUrn(existing.urn);
+  request.setOlds(toStruct(existing.outputs));
+  request.setOldInputs(toStruct(existing.inputs));
+  request.setNews(toStruct(news));
+  request.setIgnorechangesList([...ignoreChanges]);
+  return request;
 }
 
 /** A resource that was made but is not ready comes as a detail of the error (provider.proto, ErrorResourceInitFailed). */

@@ -6,7 +6,7 @@ import proto from "@pulumi/pulumi/proto/resource_pb.js";
 import emptyProto from "google-protobuf/google/protobuf/empty_pb.js";
 
 import type { DefaultProviders } from "./default-providers.ts";
-import { fromStruct, MESSAGE_BYTES, toStruct } from "./wire.ts";
+import { CHANNEL, fromStruct, toStruct } from "./wire.ts";
 import { EngineError, messageOf, refusal } from "./errors.ts";
 import type { Severity } from "./events.ts";
 import { parseGoal } from "./goal.ts";
@@ -67,7 +67,7 @@ export async function serveMonitor(run: Run, defaults: DefaultProviders, request
       const shutDown = () => {
         answer({ code: grpc.status.UNAVAILABLE, details: "resource monitor shut down" });
       };
-      run.stop.onStop(shutDown);
+      const forget = run.stop.onStop(shutDown);
       Promise.resolve(call.request)
         .then(handle)
         .then(
@@ -78,7 +78,8 @@ export async function serveMonitor(run: Run, defaults: DefaultProviders, request
             failRun(run, error, urnOf(call.request));
             shutDown();
           },
-        );
+        )
+        .finally(forget);
     };
   const refused = (what: string) => unary(() => Promise.reject(refusal(what)));
 
@@ -105,10 +106,7 @@ export async function serveMonitor(run: Run, defaults: DefaultProviders, request
     return response;
   };
 
-  const server = new grpc.Server({
-    "grpc.max_receive_message_length": MESSAGE_BYTES,
-    "grpc.max_send_message_length": MESSAGE_BYTES,
-  });
+  const server = new grpc.Server(CHANNEL);
   server.addService(monitorService.ResourceMonitorService, {
     getDeploymentInfo: unary(() => {
       const info = new proto.DeploymentInfo();
@@ -144,11 +142,15 @@ export async function serveMonitor(run: Run, defaults: DefaultProviders, request
   });
   const severities: readonly (Severity | undefined)[] = [undefined, "info", "warning", "error"];
   server.addService(engineService.EngineService, {
-    log: unary((request: engineProto.LogRequest) => {
+    // The SDK sends each message when the one before it is answered, some for every resource that nobody sees.
+    log: (
+      { request }: grpc.ServerUnaryCall<engineProto.LogRequest, emptyProto.Empty>,
+      done: grpc.sendUnaryData<emptyProto.Empty>,
+    ) => {
       const severity = severities[request.getSeverity()];
       if (severity && !request.getEphemeral()) run.events.message(severity, request.getUrn(), request.getMessage());
-      return Promise.resolve(empty());
-    }),
+      done(null, empty());
+    },
     getRootResource: unary(() => {
       const response = new engineProto.GetRootResourceResponse();
       response.setUrn(rootUrn);

@@ -69,6 +69,9 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
     ...settings,
     assertPossible: once(() => (known ? scout(settings, run, known) : Promise.resolve())),
   });
+  settings.providers.prepare(start.resources);
+  // Where nothing is yet, something will change: the scout need not wait for that.
+  if (kind === "update" && start.resources.length === 0) run.assertPossible().catch(() => undefined);
   let succeeded = false;
   try {
     succeeded = await runPhases(settings, run);

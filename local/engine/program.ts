@@ -1,4 +1,4 @@
-import { describeEnding, startNode } from "./child-process.ts";
+import { describeEnding, importing, startNode } from "./child-process.ts";
 import { DefaultProviders } from "./default-providers.ts";
 import { EngineError } from "./errors.ts";
 import { serveMonitor, stackUrn } from "./monitor.ts";
@@ -91,6 +91,7 @@ async function runProgram(settings: ProgramSettings, run: Run, address: string):
   const { project, stack, env, parallel, output } = settings;
   const child = startNode(
     [
+      ...importing("debug-stacks.ts"),
       ...project.nodeArguments,
       resolveFromProgram(project, "@pulumi/pulumi/cmd/run"),
       ...["--monitor", address, "--engine", address],

@@ -1,28 +1,40 @@
+import { startDynamicProcess } from "./dynamic-process.ts";
+import type { DynamicProcess, DynamicProcessSettings } from "./dynamic-process.ts";
 import { DynamicProvider } from "./dynamic-provider.ts";
-import type { DynamicProviderSettings } from "./dynamic-provider.ts";
 import { EngineError } from "./errors.ts";
 import { POSTGRESQL_TYPES, PostgresqlProvider } from "./postgresql/provider.ts";
 import { planOnly, withSecretsKept } from "./provider.ts";
 import type { Provider } from "./provider.ts";
+import type { ResourceState } from "./resource-state.ts";
 import { packageOf, parseReference, typeOf } from "./urn.ts";
 import { hasUnknown, plainProps } from "./values.ts";
 import type { Props } from "./values.ts";
 
+/** The package of dynamic resources. */
+const DYNAMIC = "pulumi-nodejs";
+
 /** Whether the engine can make, change and delete resources of this type. */
 export function isSupported(type: string): boolean {
-  return packageOf(type) === "pulumi-nodejs" || POSTGRESQL_TYPES.includes(type);
+  return packageOf(type) === DYNAMIC || POSTGRESQL_TYPES.includes(type);
 }
 
 /** The providers of a run, by reference (`urn::id`). Processes and connections begin when a provider is first used. */
 export class ProviderRegistry {
-  readonly #settings: Omit<DynamicProviderSettings, "config">;
+  readonly #settings: DynamicProcessSettings;
   readonly #byReference = new Map<string, Provider>();
   /** The processes, by config; a fork uses the same ones. */
   readonly #dynamic: Map<string, Provider>;
+  /** One that has no config yet. */
+  #spare: DynamicProcess | undefined;
 
-  constructor(settings: Omit<DynamicProviderSettings, "config">, dynamic = new Map<string, Provider>()) {
+  constructor(settings: DynamicProcessSettings, dynamic = new Map<string, Provider>()) {
     this.#settings = settings;
     this.#dynamic = dynamic;
+  }
+
+  /** Starts the process of dynamic providers for a run that will need it: it loads while the program does. */
+  prepare(resources: readonly Pick<ResourceState, "type">[]): void {
+    if (resources.some(({ type }) => packageOf(type) === DYNAMIC)) this.#spare = startDynamicProcess(this.#settings);
   }
 
   /** A registry for a scout: settings of its own, the same processes. */
@@ -54,19 +66,25 @@ export class ProviderRegistry {
   close(): void {
     for (const provider of this.#byReference.values()) provider.close();
     for (const provider of this.#dynamic.values()) provider.close();
+    this.#spare?.child.kill();
   }
 
   #open(pkg: string, inputs: Props): Provider {
     if (hasUnknown(inputs)) return planOnly;
     const config = plainProps(inputs);
     if (pkg === "postgresql") return withSecretsKept(new PostgresqlProvider(config));
-    if (pkg !== "pulumi-nodejs") return planOnly;
+    if (pkg !== DYNAMIC) return planOnly;
     // A process keeps the config that it was given first: another config, as after a change of the stack file, is another process.
     const key = JSON.stringify(config);
     const known = this.#dynamic.get(key);
     if (known) return known;
-    const provider = withSecretsKept(new DynamicProvider({ ...this.#settings, config }));
+    const provider = withSecretsKept(new DynamicProvider(() => this.#takeProcess(), config));
     this.#dynamic.set(key, provider);
     return { ...provider, close: () => undefined };
+  }
+  #takeProcess(): DynamicProcess {
+    const taken = this.#spare ?? startDynamicProcess(this.#settings);
+    this.#spare = undefined;
+    return taken;
   }
 }

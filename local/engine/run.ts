@@ -18,7 +18,7 @@ export interface Recorder {
 /** Whether a run goes on, and why it does not. */
 export class Stop {
   #reason: "failed" | "canceled" | undefined;
-  readonly #listeners: (() => void)[] = [];
+  readonly #listeners = new Set<() => void>();
 
   get reason(): "failed" | "canceled" | undefined {
     return this.#reason;
@@ -27,12 +27,16 @@ export class Stop {
   /** Nothing new is begun from now on; what is running is finished. An error outweighs Ctrl-C. */
   now(reason: "failed" | "canceled"): void {
     if (this.#reason !== "failed") this.#reason = reason;
-    for (const listener of this.#listeners.splice(0)) listener();
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener();
   }
 
-  onStop(listener: () => void): void {
+  /** Tells when the run is ending, also when it is already; the function that is given back ends that. */
+  onStop(listener: () => void): () => void {
     if (this.#reason) listener();
-    else this.#listeners.push(listener);
+    else this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   assertGoing(): void {

@@ -3,7 +3,12 @@ import struct from "google-protobuf/google/protobuf/struct_pb.js";
 import type { Props } from "./values.ts";
 
 /** The largest message of either side; the SDK's own limit. */
-export const MESSAGE_BYTES = 1024 * 1024 * 400;
+const MESSAGE_BYTES = 1024 * 1024 * 400;
+/** The options of both ends of a connection. */
+export const CHANNEL = {
+  "grpc.max_receive_message_length": MESSAGE_BYTES,
+  "grpc.max_send_message_length": MESSAGE_BYTES,
+};
 
 /** The properties as a protobuf struct. */
 export function toStruct(props: Props): struct.Struct {

@@ -78,47 +78,70 @@ function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["s
   return { ...ca, rejectUnauthorized: verified, checkServerIdentity: () => undefined };
 }
 
-/** Runs the work on one connection to the server, which is closed after it. */
-export async function withServer<T>(
-  settings: ServerSettings,
-  work: (server: Server) => Promise<T>,
-  database = settings.database,
-): Promise<T> {
-  const { host, port, username, password, connectTimeoutSeconds } = settings;
-  const client = new pg.Client({
-    host,
-    port,
-    user: username,
-    database,
-    ssl: sslOf(settings),
-    ...(password !== undefined && { password }),
-    connectionTimeoutMillis: connectTimeoutSeconds * 1000,
-    application_name: "merchant-jobs local engine",
-  });
-  // A connection that breaks is the error of the statement in flight; without a listener it would end the process.
-  client.on("error", () => undefined);
-  try {
-    await client.connect();
-  } catch (cause) {
-    throw new EngineError(
-      "resource",
-      `error connecting to PostgreSQL server ${host} (scheme: postgres): ${reasonOf(cause)}`,
-      { cause },
-    );
+/** Milliseconds for which a connection waits for the next operation: none is in the way of a CREATE DATABASE from its database. */
+const IDLE = 1_000;
+
+/** The connections of one provider: an operation has one for itself, and the next one may get it. */
+export class Connections {
+  readonly #settings: ServerSettings;
+  readonly #pool: pg.Pool;
+
+  constructor(settings: ServerSettings, database = settings.database) {
+    const { host, port, username, password, connectTimeoutSeconds } = settings;
+    this.#settings = settings;
+    this.#pool = new pg.Pool({
+      host,
+      port,
+      user: username,
+      database,
+      ssl: sslOf(settings),
+      ...(password !== undefined && { password }),
+      connectionTimeoutMillis: connectTimeoutSeconds * 1000,
+      application_name: "merchant-jobs local engine",
+      // As many as there are operations at a time: nobody waits here.
+      max: Number.MAX_SAFE_INTEGER,
+      idleTimeoutMillis: IDLE,
+    });
+    // A connection that breaks is the error of the statement in flight; without a listener it would end the process.
+    this.#pool.on("error", () => undefined);
   }
-  try {
-    return await work(new Server(client, settings));
-  } finally {
-    await client.end().catch(() => undefined);
+
+  /** Runs the work on a connection; one on which it failed is closed. */
+  async use<T>(work: (server: Server) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (cause) {
+      throw new EngineError(
+        "resource",
+        `error connecting to PostgreSQL server ${this.#settings.host} (scheme: postgres): ${reasonOf(cause)}`,
+        { cause },
+      );
+    }
+    const ignore = () => undefined;
+    client.on("error", ignore);
+    let failed = true;
+    try {
+      const result = await work(new Server(client, this.#settings));
+      failed = false;
+      return result;
+    } finally {
+      client.off("error", ignore);
+      client.release(failed);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end();
   }
 }
 
 /** One connection; a failing statement is reported as the real provider words it. */
 export class Server {
-  readonly #client: pg.Client;
+  readonly #client: pg.ClientBase;
   readonly settings: ServerSettings;
 
-  constructor(client: pg.Client, settings: ServerSettings) {
+  constructor(client: pg.ClientBase, settings: ServerSettings) {
     this.#client = client;
     this.settings = settings;
   }
@@ -174,12 +197,16 @@ export class Server {
     return true;
   }
 
-  /** Runs the work as a member of the role, for the moment. */
+  /** Runs the work as a member of the role, for the moment if it is none. */
   async asMember<T>(role: string, work: () => Promise<T>): Promise<T> {
     const self = this.settings.databaseUsername;
-    // Two that grant and take back the same membership at once would take it from each other: helpers.go, pgLockRole.
-    await this.lockRole(self, "session");
     try {
+      // Two that grant and take back the same membership at once would take it from each other (helpers.go, pgLockRole). While
+      // this one shares the lock nobody does that: a membership that is there stays, and databases are made side by side.
+      await this.lockRole(self, "pg_advisory_lock_shared");
+      if (await this.isMember(role, self)) return await work();
+      await this.#unlock();
+      await this.lockRole(self, "pg_advisory_lock");
       const granted = await this.grantMembership(role, self);
       try {
         return await work();
@@ -187,13 +214,19 @@ export class Server {
         if (granted) await this.revokeMembership(role, self).catch(() => undefined);
       }
     } finally {
-      await this.query("", "SELECT pg_catalog.pg_advisory_unlock_all()").catch(() => undefined);
+      await this.#unlock().catch(() => undefined);
     }
   }
 
+  async #unlock(): Promise<void> {
+    await this.query("could not release advisory locks", "SELECT pg_catalog.pg_advisory_unlock_all()");
+  }
+
   /** Waits until no other operation of a provider holds the role or a member of it. */
-  async lockRole(role: string, scope: "session" | "transaction"): Promise<void> {
-    const lock = scope === "session" ? "pg_advisory_lock" : "pg_advisory_xact_lock";
+  async lockRole(
+    role: string,
+    lock: "pg_advisory_lock" | "pg_advisory_lock_shared" | "pg_advisory_xact_lock",
+  ): Promise<void> {
     await this.query("could not disable statement_timeout", "SET statement_timeout = 0");
     await this.query(
       `could not get advisory lock for role ${role}`,

@@ -1,7 +1,7 @@
 import type { Json, Props } from "../values.ts";
 import { absent, isChanged, textOf } from "./attributes.ts";
 import type { Attributes } from "./attributes.ts";
-import { ident, literal, withServer } from "./connection.ts";
+import { Connections, ident, literal } from "./connection.ts";
 import type { Server } from "./connection.ts";
 
 /** `postgresql.Database` (resource_postgresql_database.go). */
@@ -135,17 +135,15 @@ async function reassignObjects(server: Server, name: string, owner: string): Pro
   );
   const before = row?.owner ?? owner;
   if (before === owner) return;
-  await server.asMember(before, () =>
-    withServer(
-      server.settings,
-      (inside) =>
-        inside.query(
-          `error reassigning objects owned by '${before}'`,
-          `REASSIGN OWNED BY ${ident(before)} TO ${ident(owner)}`,
-        ),
-      name,
-    ),
-  );
+  const inside = new Connections(server.settings, name);
+  const doing = `error reassigning objects owned by '${before}'`;
+  try {
+    await server.asMember(before, () =>
+      inside.use((there) => there.query(doing, `REASSIGN OWNED BY ${ident(before)} TO ${ident(owner)}`)),
+    );
+  } finally {
+    await inside.close();
+  }
 }
 
 /** Ends the database's sessions and drops it. */

@@ -5,7 +5,7 @@ import { typeOf } from "../urn.ts";
 import type { Props } from "../values.ts";
 import { checkInputs, diffAttributes, inputsFound } from "./attributes.ts";
 import type { Attributes } from "./attributes.ts";
-import { parseSettings, withServer } from "./connection.ts";
+import { Connections, parseSettings } from "./connection.ts";
 import type { Server } from "./connection.ts";
 import { createDatabase, DATABASE_ATTRIBUTES, deleteDatabase, readDatabase, updateDatabase } from "./database.ts";
 import { readRole } from "./role-read.ts";
@@ -42,6 +42,7 @@ export const POSTGRESQL_TYPES: readonly string[] = Object.keys(KINDS);
 /** Stands in for the provider of @pulumi/postgresql: the same statements, the same outputs, the same errors. */
 export class PostgresqlProvider implements Provider {
   readonly #inputs: Props;
+  #connections: Connections | undefined;
 
   constructor(inputs: Props) {
     this.#inputs = inputs;
@@ -101,7 +102,8 @@ export class PostgresqlProvider implements Provider {
   }
 
   close(): void {
-    // Each operation closes its own connection.
+    void this.#connections?.close();
+    this.#connections = undefined;
   }
 
   /** The outputs after a change. Lists that were never asked for and are empty stay unset, as in Terraform's plan. */
@@ -120,7 +122,8 @@ export class PostgresqlProvider implements Provider {
 
   async #connected<T>(doing: string, urn: string, work: (server: Server) => Promise<T>): Promise<T> {
     try {
-      return await withServer(parseSettings(this.#inputs, process.env), work);
+      this.#connections ??= new Connections(parseSettings(this.#inputs, process.env));
+      return await this.#connections.use(work);
     } catch (error) {
       if (error instanceof PartialFailure || (error instanceof EngineError && error.code === "refused")) throw error;
       throw new EngineError("resource", describe(doing, urn, error), { cause: error });

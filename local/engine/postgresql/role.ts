@@ -121,7 +121,7 @@ export async function updateRole(server: Server, id: string, outputs: Props, inp
   const alter = (what: string, clause: string) =>
     server.query(`error updating role ${what}`, `ALTER ROLE ${ident(name)} ${clause}`);
   await server.transaction(async () => {
-    await server.lockRole(id, "transaction");
+    await server.lockRole(id, "pg_advisory_xact_lock");
     if (name !== id) await server.query("error updating role NAME", `ALTER ROLE ${ident(id)} RENAME TO ${ident(name)}`);
     const rewritten = text(inputs, "passwordWo") !== "" && changed("passwordWoVersion");
     const password = rewritten ? text(inputs, "passwordWo") : text(inputs, "password");
@@ -152,7 +152,7 @@ export async function deleteRole(server: Server, outputs: Props): Promise<void> 
   const name = text(outputs, "name");
   const self = server.settings.databaseUsername;
   await server.transaction(async () => {
-    await server.lockRole(name, "transaction");
+    await server.lockRole(name, "pg_advisory_xact_lock");
     if (get(outputs, "skipReassignOwned") !== true) {
       // A superuser needs no membership, and nobody else may have one in a superuser.
       const plain = (await server.isSuperuser(self)) || (await server.isSuperuser(name));

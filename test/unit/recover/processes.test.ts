@@ -11,10 +11,7 @@ test.for([
   [["postgres", "-D", "/data"], false],
   [[], false],
   [provider, true],
-  [
-    ["node", "--import", "file:///x/exit-with-parent.ts", "/x/@pulumi/pulumi/cmd/dynamic-provider", "127.0.0.1:0"],
-    true,
-  ],
+  [["node", "--import", "file:///x/child-start.ts", "/x/@pulumi/pulumi/cmd/dynamic-provider", "127.0.0.1:0"], true],
   [["/home/me/.pulumi/plugins/resource-postgresql-v3.18.1/pulumi-resource-postgresql", "127.0.0.1:4000"], true],
   [["/bin/sh", "/home/me/.pulumi/bin/pulumi-resource-pulumi-nodejs", "127.0.0.1:4000"], true],
 ] as const)("%j is a provider: %s", ([words, is]) => {
