@@ -1,34 +1,59 @@
-create or replace function app.expire_lots_batch(p_now timestamptz, p_limit bigint, p_cursor jsonb)
+create or replace function app.expire_lots_batch(
+  p_now timestamptz,
+  p_limit bigint,
+  p_cursor jsonb,
+  p_items text[],
+  p_settings jsonb
+)
 returns app.batch_result
 language plpgsql security definer
 set search_path = ''
 set lock_timeout = '5s'
 as $$
 declare
+  v_result app.batch_result;
   v_lot_ids bigint[];
-  v_last app.lots;
 begin
+  if p_items is null then
+    select
+      pg_catalog.array_agg(due.lot_id::text order by due.expires_at, due.lot_id),
+      (
+        pg_catalog.array_agg(
+          pg_catalog.jsonb_build_object('expires_at', due.expires_at, 'lot_id', due.lot_id)
+          order by due.expires_at desc, due.lot_id desc
+        )
+      )[1],
+      pg_catalog.count(*) < p_limit
+    into v_result.items, v_result.next_cursor, v_result.done
+    from (
+      select l.lot_id, l.expires_at
+      from app.lots as l
+      where l.expired_at is null
+        and l.expires_at <= p_now
+        and (
+          p_cursor is null
+          or (l.expires_at, l.lot_id)
+            > ((p_cursor ->> 'expires_at')::timestamptz, (p_cursor ->> 'lot_id')::bigint)
+        )
+      order by l.expires_at, l.lot_id
+      limit p_limit
+    ) as due;
+    return v_result;
+  end if;
+
   -- Lock first, sum in a later statement: in one statement the sum is of a snapshot taken before the lock was granted,
   -- and a spend that committed in between would be debited twice.
-  select pg_catalog.array_agg(due.lot_id order by due.expires_at, due.lot_id)
+  select coalesce(pg_catalog.array_agg(due.lot_id), '{}')
   into v_lot_ids
   from (
-    select l.lot_id, l.expires_at
+    select l.lot_id
     from app.lots as l
-    where l.expired_at is null
+    where l.lot_id = any (p_items::bigint[])
+      and l.expired_at is null
       and l.expires_at <= p_now
-      and (
-        p_cursor is null
-        or (l.expires_at, l.lot_id)
-          > ((p_cursor ->> 'expires_at')::timestamptz, (p_cursor ->> 'lot_id')::bigint)
-      )
-    order by l.expires_at, l.lot_id
-    limit p_limit
+    order by l.lot_id
     for update
   ) as due;
-  if v_lot_ids is null then
-    return (0, p_cursor, true)::app.batch_result;
-  end if;
 
   insert into app.ledger_entries (lot_id, kind, amount_minor)
   select e.lot_id, 'expiry', -pg_catalog.sum(e.amount_minor)::bigint
@@ -38,20 +63,15 @@ begin
   having pg_catalog.sum(e.amount_minor) > 0;
 
   update app.lots set expired_at = pg_catalog.clock_timestamp() where lot_id = any (v_lot_ids);
-
-  select l.* into v_last from app.lots as l where l.lot_id = v_lot_ids[pg_catalog.cardinality(v_lot_ids)];
-  return (
-    pg_catalog.cardinality(v_lot_ids),
-    pg_catalog.jsonb_build_object('expires_at', v_last.expires_at, 'lot_id', v_last.lot_id),
-    pg_catalog.cardinality(v_lot_ids) < p_limit
-  )::app.batch_result;
+  v_result.affected := pg_catalog.cardinality(v_lot_ids);
+  return v_result;
 end;
 $$;
 
-comment on function app.expire_lots_batch(timestamptz, bigint, jsonb) is
+comment on function app.expire_lots_batch(timestamptz, bigint, jsonb, text[], jsonb) is
   'Debits what is left of lots that are past expires_at, to exactly 0, and marks them expired.';
 
-revoke all on function app.expire_lots_batch(timestamptz, bigint, jsonb) from public;
+revoke all on function app.expire_lots_batch(timestamptz, bigint, jsonb, text[], jsonb) from public;
 
 create or replace procedure app.expire_lots()
 language plpgsql
