@@ -30,11 +30,13 @@ export function specOf(id: string, line: object = {}): MerchantSpec {
 /** The targets of converge for a merchant. */
 export function targetsOf(spec: MerchantSpec, address: CellAddress = testCell(), root = sqlRoot) {
   const { id: merchant, database, ownerRole, appRole, jobRole, suspended } = spec;
-  const jobs = Object.fromEntries(
-    Object.values(spec.jobs).map((job) => [
-      job.name,
-      { ...job, active: job.enabled && !suspended, batchFunction: batchFunctionOf(job.command) },
-    ]),
+  const all = Object.values(spec.jobs);
+  const jobs = Object.fromEntries(all.map((job) => [job.name, { ...job, active: job.enabled && !suspended }]));
+  const engineJobs = Object.fromEntries(
+    all.flatMap(({ name, command, due, timezone, enabled, batches }) => {
+      const row = { due, timezone, enabled: enabled && !suspended, batchFunction: batchFunctionOf(command) };
+      return batches === undefined ? [] : [[name, { ...row, ...batches }]];
+    }),
   );
   return {
     access: { address, merchant, ownerRole, appRole, jobRole } satisfies AccessTarget,
@@ -45,7 +47,7 @@ export function targetsOf(spec: MerchantSpec, address: CellAddress = testCell(),
       set: "merchant",
       roles: { ownerRole, appRole, jobRole },
     } satisfies MigrationsTarget,
-    crontab: { address, merchant, database, jobRole, suspended, jobs, engineJobs: jobs } satisfies CrontabTarget,
+    crontab: { address, merchant, database, jobRole, suspended, jobs, engineJobs } satisfies CrontabTarget,
   };
 }
 

@@ -55,16 +55,15 @@ test("another ledger, with a job of its own, converges and runs", async () => {
   await makeDatabase(spec);
   const target = { ...targetsOf(spec).migrations, root };
   await applyMigrations(target, filesOf(target));
-  const job = {
-    schedule: "0 4 * * *",
-    command: "CALL app.drop_vouchers()",
-    active: false,
-    batchFunction: "app.drop_vouchers_batch",
-    batchSize: 3,
-    timeLimitSeconds: 60,
+  const schedule = "0 4 * * *";
+  const job = { schedule, command: "CALL app.drop_vouchers()", active: false };
+  const batches = { batchFunction: "app.drop_vouchers_batch", batchSize: 3, timeLimitSeconds: 60 };
+  const row = { ...batches, due: schedule, timezone: "GMT", enabled: false, settings: {} };
+  const crontab: CrontabTarget = {
+    ...targetsOf(spec).crontab,
+    jobs: { voucher_cleanup: job },
+    engineJobs: { voucher_cleanup: row },
   };
-  const jobs = { voucher_cleanup: job };
-  const crontab: CrontabTarget = { ...targetsOf(spec).crontab, jobs, engineJobs: jobs };
   await applyCrontab(crontab);
   expect(await applyCrontab(crontab)).toEqual([]);
   const client = await superuserClient(spec.database);
