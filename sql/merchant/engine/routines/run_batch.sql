@@ -72,7 +72,11 @@ begin
     more = v_out_of_time,
     status = case when v_over or v_out_of_time then 'succeeded' else 'running' end,
     finished_at = case when v_over or v_out_of_time then pg_catalog.clock_timestamp() end
-  where run_id = p_run_id;
+  where run_id = p_run_id
+    and status = 'running';
+  if not found then
+    raise exception 'run % was ended by somebody else during its batch, which is undone', p_run_id using errcode = 'MJ002';
+  end if;
   return v_over or v_out_of_time;
 end;
 $$;
