@@ -69,13 +69,15 @@ begin
   execute pg_catalog.format('alter role %I in database %I set lock_timeout = ''30s''', v_job, v_database);
 
   execute pg_catalog.format('grant usage on schema app to %I, %I', v_app, v_job);
-  execute pg_catalog.format('grant select on app.jobs, app.job_runs to %I', v_app);
+  execute pg_catalog.format('grant select on app.jobs, app.job_runs, app.job_quarantine to %I', v_app);
 
   -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three
   -- functions that do the work with the owner's rights, each of which looks at who calls. No table, no batch function.
   execute pg_catalog.format('grant execute on all procedures in schema app to %I', v_job);
   execute pg_catalog.format(
-    'grant execute on function app.begin_run(text), app.run_batch(bigint), app.fail_run(bigint, text, text) to %I', v_job
+    'grant execute on function app.begin_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text) '
+      || 'to %I',
+    v_job
   );
 end;
 $$;

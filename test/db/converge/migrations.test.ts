@@ -126,9 +126,17 @@ test("two runs at once apply everything once", async () => {
 const damages: readonly (readonly [string, string, RegExp])[] = [
   ["a body edited by a space", "replace", /^routine app\.fail_run/],
   ["a dropped routine", "drop procedure app.expire_lots()", /^routine app\.expire_lots\(\)$/],
-  ["SECURITY DEFINER taken away", "alter function app.begin_run(text) security invoker", /^routine app\.begin_run/],
+  [
+    "SECURITY DEFINER taken away",
+    "alter function app.begin_run(text, timestamptz) security invoker",
+    /^routine app\.begin_run/,
+  ],
   ["a SET clause changed", "alter function app.run_batch(bigint) set lock_timeout = '1h'", /^routine app\.run_batch/],
-  ["EXECUTE given to PUBLIC", "grant execute on function app.begin_run(text) to public", /^routine app\.begin_run/],
+  [
+    "EXECUTE given to PUBLIC",
+    "grant execute on function app.begin_run(text, timestamptz) to public",
+    /^routine app\.begin_run/,
+  ],
   ["CONNECT given to PUBLIC", "grant connect on database DB to public", /^database$/],
   ["CREATE on a schema given away", "grant create on schema app to APP", /^schema app$/],
   ["a setting of the job role", "alter role JOB in database DB set statement_timeout = '9h'", /^settings of role/],

@@ -1,12 +1,12 @@
-create or replace function app.begin_run(p_job text) returns bigint
+create or replace function app.begin_run(p_job text, p_due timestamptz) returns bigint
 language plpgsql security definer
 set search_path = ''
+set lock_timeout = '5s'
 as $$
 declare
   v_job_id bigint;
-  v_run_id bigint;
   v_claim app.job_runs;
-  v_taken boolean;
+  v_run_id bigint;
 begin
   select j.job_id into v_job_id from app.jobs as j where j.name = p_job;
   if v_job_id is null then
@@ -14,39 +14,34 @@ begin
       using errcode = 'MJ001', hint = 'app.jobs lists the jobs of this database; pulumi up writes it.';
   end if;
 
-  -- Class 7261 is ours; the lock ends with the transaction, so that no path leaves it behind. Each batch holds it too:
-  -- who has it is alive, and nobody waits for a batch only to learn that.
-  v_taken := not pg_catalog.pg_try_advisory_xact_lock(7261, v_job_id::integer);
-  if not v_taken then
-    select r.* into v_claim from app.job_runs as r where r.job_id = v_job_id and r.status = 'running';
-    -- A cancelled session sits idle with the same query_start, so it must be active too. A backend whose state we may
-    -- not see counts as alive: the owner of this function needs pg_read_all_stats.
-    v_taken := exists (
-      select
-      from pg_catalog.pg_stat_activity as a
-      where a.pid = v_claim.backend_pid
-        and (a.state is null or (a.state = 'active' and a.query_start = v_claim.statement_started_at))
-    );
+  v_claim := app.live_claim(v_job_id);
+  if v_claim.run_id is null then
+    -- Class 7261 is ours; the lock ends with the transaction, so that no path leaves it behind. Each batch holds it too.
+    -- Nobody is alive here, so this waits at most for one that is claiming, or committing its last batch, right now.
+    perform pg_catalog.pg_advisory_xact_lock(7261, v_job_id::integer);
+    v_claim := app.live_claim(v_job_id);
   end if;
-  if v_taken then
-    insert into app.job_runs (job_id, scheduler, status, finished_at)
-    values (v_job_id, app.scheduler_of_session(), 'skipped', pg_catalog.clock_timestamp());
+  if v_claim.run_id is not null then
+    insert into app.job_runs (job_id, scheduler, status, due, finished_at)
+    values (v_job_id, app.scheduler_of_session(), 'skipped', p_due, pg_catalog.clock_timestamp())
+    on conflict (job_id, due) where status = 'skipped' do nothing;
     return null;
   end if;
+
   update app.job_runs
   set status = 'abandoned',
     finished_at = pg_catalog.clock_timestamp(),
     error = 'the session that ran it is gone'
-  where run_id = v_claim.run_id;
-
-  insert into app.job_runs (job_id, scheduler, status)
-  values (v_job_id, app.scheduler_of_session(), 'running')
+  where job_id = v_job_id
+    and status = 'running';
+  insert into app.job_runs (job_id, scheduler, status, due)
+  values (v_job_id, app.scheduler_of_session(), 'running', p_due)
   returning run_id into v_run_id;
   return v_run_id;
 end;
 $$;
 
-comment on function app.begin_run(text) is
-  'Claims a run of a job for the calling statement and gives its run_id; null when another run of it is alive.';
+comment on function app.begin_run(text, timestamptz) is
+  'Claims a run of a job for the calling statement and gives its run_id; null when there is nothing to run now.';
 
-revoke all on function app.begin_run(text) from public;
+revoke all on function app.begin_run(text, timestamptz) from public;
