@@ -248,30 +248,6 @@ test("an expiry waits for a session that holds the lot, and sees what that one w
   }
 });
 
-test("what an operation gives back to a lot that has expired expires with it", async () => {
-  const id = await lot("-1 hour", [100]);
-  const [operation] = await rows<{ operation_id: string }>(
-    "insert into app.operations (lot_id, held_minor, expires_at) values ($1, 40, now() - interval '1 minute') returning operation_id",
-    [id],
-  );
-  await rows("insert into app.ledger_entries (lot_id, operation_id, kind, amount_minor) values ($1, $2, 'hold', -40)", [
-    id,
-    operation!.operation_id,
-  ]);
-  await client.query("call app.expire_lots()");
-  await client.query("call app.cleanup_expired_operations()");
-  expect(await balance(id)).toBe(0);
-  expect(
-    await rows("select kind, amount_minor from app.ledger_entries where operation_id = $1 order by amount_minor desc", [
-      operation!.operation_id,
-    ]),
-  ).toEqual([
-    { kind: "release", amount_minor: "40" },
-    { kind: "hold", amount_minor: "-40" },
-    { kind: "expiry", amount_minor: "-40" },
-  ]);
-});
-
 test("nobody goes on with a run but the statement that began it", async () => {
   await expect(client.query("select app.run_batch(1)")).rejects.toMatchObject({ code: "MJ002" });
   await expect(client.query("select app.fail_run(1, '00000', 'x')")).rejects.toMatchObject({ code: "MJ002" });
