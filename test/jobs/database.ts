@@ -1,5 +1,6 @@
 import type pg from "pg";
-import { superuserClient, waitFor } from "../server.ts";
+import type { RunningServer } from "../../local/postgres.ts";
+import { superuserClient, testServer, waitFor } from "../server.ts";
 
 /** A session of the superuser's, and its process on the server. */
 export interface Session {
@@ -25,16 +26,18 @@ export const EXPIRE_LOTS = "call app.expire_lots()";
 /** A merchant's database, with the sessions that a test opened in it. Everything in it is asked as superuser. */
 export class JobsDatabase {
   readonly name: string;
+  readonly #server: RunningServer;
   readonly #client: pg.Client;
   readonly #opened: pg.Client[] = [];
 
-  private constructor(name: string, client: pg.Client) {
+  private constructor(name: string, server: RunningServer, client: pg.Client) {
     this.name = name;
+    this.#server = server;
     this.#client = client;
   }
 
-  static async open(name: string): Promise<JobsDatabase> {
-    return new JobsDatabase(name, await superuserClient(name));
+  static async open(name: string, server: RunningServer = testServer()): Promise<JobsDatabase> {
+    return new JobsDatabase(name, server, await superuserClient(name, server));
   }
 
   /** Runs a statement in the session of the test's own. */
@@ -44,7 +47,7 @@ export class JobsDatabase {
 
   /** Opens a further session; `close` ends it. */
   async session(): Promise<Session> {
-    return this.keep(await superuserClient(this.name));
+    return this.keep(await superuserClient(this.name, this.#server));
   }
 
   /** Ends a session of any role with the others. */
@@ -61,7 +64,7 @@ export class JobsDatabase {
 
   async close(): Promise<void> {
     await this.closeSessions();
-    await this.#client.end();
+    await this.#client.end().catch(() => undefined);
   }
 
   /** The runs of a job, the oldest first. */
@@ -129,6 +132,14 @@ export class JobsDatabase {
       [lot],
     );
     return Number(found?.sum);
+  }
+
+  /** The sessions that hold or want the engine's lock of a job. */
+  async engineLocks(): Promise<{ readonly pid: number; readonly granted: boolean }[]> {
+    return await this.rows(
+      `select l.pid, l.granted from pg_locks as l join pg_database as d on d.oid = l.database
+       where d.datname = current_database() and l.locktype = 'advisory' and l.classid = 7261`,
+    );
   }
 
   /** What each of these lots has, by how many expiry entries it came to that: `[["0", 1], …]` for lots that expired. */

@@ -9,6 +9,7 @@ import { useCopies } from "../../jobs/copies.ts";
 const { withCopy } = useCopies("jobs");
 
 test.for([
+  ["lots that are due are debited to 0, once", run.expiresOnceAndExactly],
   ["an error in the third batch keeps two batches and the row, and is raised", run.errorInTheThirdBatch],
   ["progress is visible while a run is under way", run.progressIsVisible],
   ["start and end of a run are times of the clock", run.timesAreOfTheClock],
@@ -29,6 +30,7 @@ test.for([
   ["a cancelled session that is left open holds nobody up", claim.idleSessionIsNoClaim],
   ["a session that is busy with another statement holds nobody up", claim.otherStatementIsNoClaim],
   ["a session whose state is hidden counts as alive", claim.hiddenSessionIsAlive],
+  ["a pid that a process of the server's own has now holds nobody up", claim.serverProcessIsNoClaim],
   ["what pg_stat_activity showed before does not count", claim.rememberedActivityIsForgotten],
   ["a terminated run becomes abandoned, and the very next one goes", claim.terminatedRunIsAbandoned],
   ["nobody goes on with a run but the statement that began it", claim.onlyItsStatementGoesOn],

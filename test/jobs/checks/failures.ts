@@ -33,7 +33,7 @@ async function endInTheSecondBatch(
   await db.rows(EXPIRE_LOTS);
   expect(await db.lastRun()).toMatchObject({ status: "succeeded", affected: 2 });
   expect(await db.expiries(lots)).toEqual(lots.map(() => [0, 1]));
-  expect(await db.rows("select from pg_locks where locktype = 'advisory' and classid = 7261")).toEqual([]);
+  expect(await db.engineLocks()).toEqual([]);
   expect(await db.rows("select from app.job_quarantine")).toEqual([]);
 }
 

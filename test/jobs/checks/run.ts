@@ -2,6 +2,32 @@
 import { expect } from "vitest";
 import { errorOf, EXPIRE_LOTS, type JobsDatabase } from "../database.ts";
 
+/** Lots that are due are debited to exactly 0 by one entry, an empty one by none; others stay as they are. */
+export async function expiresOnceAndExactly(db: JobsDatabase): Promise<void> {
+  const due = await db.lot("-1 hour", [1000, -300]);
+  const empty = await db.lot("-1 hour", [100, -100]);
+  const later = await db.lot("1 hour", [500]);
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.lastRun()).toMatchObject({
+    ...{
+      status: "succeeded",
+      scheduler: "manual",
+      affected: 2,
+      batches: 1,
+      quarantined: 0,
+      more: false,
+      sqlstate: null,
+    },
+  });
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.lastRun()).toMatchObject({ status: "succeeded", affected: 0, batches: 1 });
+  expect(await db.expiries([due, empty, later])).toEqual([
+    [0, 1],
+    [0, 0],
+    [500, 0],
+  ]);
+}
+
 /** An error in the third batch: two batches stay, and the run's row; the error is raised; the next run does the rest. */
 export async function errorInTheThirdBatch(db: JobsDatabase): Promise<void> {
   await db.setJob({ batchSize: 2 });
