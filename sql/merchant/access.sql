@@ -74,7 +74,9 @@ begin
   );
   -- What the views ask, which they do with the rights of who looks at them.
   execute pg_catalog.format(
-    'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz) to %I', v_app
+    'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz), '
+      || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to %I',
+    v_app
   );
 
   -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three

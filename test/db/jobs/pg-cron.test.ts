@@ -1,6 +1,7 @@
 // pg_cron itself runs jobs: in its background workers, as the job role, with one CALL as command.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { JobsDatabase } from "../../jobs/database.ts";
+import { makeTestJobs, TEST_JOBS } from "../../jobs/test-jobs.ts";
 import { onboard, prepareCell, specOf } from "../../merchants.ts";
 import { dropMerchantLeftovers, freshName, superuserClient, waitFor } from "../../server.ts";
 
@@ -80,6 +81,13 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
   test("runs what fails, what is poisoned, what is cancelled and what is terminated, and its own record agrees", async () => {
     await withMerchant(`${prefix}b`, { suspended: true }, async (db, jobRole) => {
       await makeTestJobs(db);
+      // Its schedule says once a year, its crontab each minute: it is called, and is not due.
+      await db.rows(
+        `insert into app.jobs (name, batch_function, batch_size, time_limit_seconds, settings, schedule, due_schedule)
+         values ('early', 'app.test_batch', 1, 3600, '{"kind": "good"}', '0 0 1 1 *',
+           '{"minutes": [0], "hours": [0], "daysOfMonth": [1], "months": [1], "daysOfWeek": [0, 1, 2, 3, 4, 5, 6],
+             "domStar": false, "dowStar": true, "lastDayOfMonth": false}')`,
+      );
       const cron = await superuserClient("cron");
       const records = async () =>
         (
@@ -91,7 +99,8 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
           )
         ).rows;
       try {
-        for (const kind of Object.keys(TEST_JOBS)) {
+        const kinds = [...Object.keys(TEST_JOBS), "early"];
+        for (const kind of kinds) {
           await cron.query("select cron.schedule_in_database($1, '* * * * *', $2, $3, $4)", [
             `test:${kind}`,
             `CALL app.run_job('${kind}')`,
@@ -112,7 +121,7 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
           async () => {
             const ended = await records();
             return (
-              ended.length === Object.keys(TEST_JOBS).length &&
+              ended.length === kinds.length &&
               ended.every(({ status }) => status === "succeeded" || status === "failed")
             );
           },
@@ -120,6 +129,7 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
         );
         expect((await records()).map(({ job, status }) => [job, status])).toEqual([
           ["test:cancelled", "failed"],
+          ["test:early", "succeeded"],
           ["test:failing", "failed"],
           ["test:good", "succeeded"],
           ["test:poisoned", "succeeded"],
@@ -128,6 +138,7 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
         expect((await records()).find(({ job }) => job === "test:failing")?.message).toMatch(/the disk is full/);
         const first = async (kind: string) => (await db.runs(kind))[0];
         const scheduler = "pg_cron";
+        expect(await first("early")).toBeUndefined();
         expect(await first("good")).toMatchObject({ scheduler, status: "succeeded", affected: 3, batches: 3 });
         expect(await first("failing")).toMatchObject({ scheduler, status: "failed", affected: 1, sqlstate: "53100" });
         expect(await first("poisoned")).toMatchObject({ scheduler, status: "succeeded", affected: 2, quarantined: 1 });
@@ -145,7 +156,7 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
           { what: "pg_cron runs nothing here any more" },
         );
         await db.rows(`update app.jobs set settings = '{"kind": "good"}'`);
-        for (const kind of Object.keys(TEST_JOBS)) {
+        for (const kind of kinds) {
           await db.rows("call app.run_job($1)", [kind]);
           expect(await db.lastRun(kind), kind).toMatchObject({ scheduler: "manual", status: "succeeded" });
         }
@@ -156,31 +167,3 @@ describe.concurrent("pg_cron", { timeout: 180_000 }, () => {
     });
   });
 });
-
-/** What the second of three items does in each test job. */
-const TEST_JOBS = {
-  good: "null;",
-  failing: "raise exception 'the disk is full' using errcode = '53100';",
-  poisoned: "raise exception 'not this one';",
-  cancelled: "perform pg_catalog.pg_sleep(600);",
-  terminated: "perform pg_catalog.pg_sleep(600);",
-} as const;
-
-async function makeTestJobs(db: JobsDatabase): Promise<void> {
-  const cases = Object.entries(TEST_JOBS).map(([kind, statement]) => `when '${kind}' then ${statement}`);
-  await db.rows(
-    `create function app.test_batch(p_now timestamptz, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb)
-     returns app.batch_result language plpgsql as $$
-     declare v_next int := coalesce(p_cursor::int, 0) + 1;
-     begin
-       if p_items is null then return (array[v_next::text], to_jsonb(v_next), v_next = 3, null)::app.batch_result; end if;
-       if p_items = '{2}' then case p_settings ->> 'kind' ${cases.join(" ")} end case; end if;
-       return (null, null, null, 1)::app.batch_result;
-     end $$`,
-  );
-  await db.rows(
-    `insert into app.jobs (name, batch_function, batch_size, time_limit_seconds, settings)
-     select kind, 'app.test_batch', 1, 3600, jsonb_build_object('kind', kind) from unnest($1::text[]) as kind`,
-    [Object.keys(TEST_JOBS)],
-  );
-}

@@ -73,6 +73,19 @@ test.for(callers)("a claim left by %s in a session that stays open is dead to th
   }
 });
 
+test("the job role runs what is overdue", async () => {
+  await db.rows("delete from app.job_runs");
+  await db.rows(
+    `update app.jobs set due_from = '-infinity', schedule = '0 0 1 * *', due_schedule =
+       '{"minutes": [0], "hours": [0], "daysOfMonth": [1], "months": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+         "daysOfWeek": [0, 1, 2, 3, 4, 5, 6], "domStar": false, "dowStar": true, "lastDayOfMonth": false}',
+       enabled = true where name = 'lot_expiry'`,
+  );
+  const job = await sessionOf("the job role");
+  await job.client.query("call app.run_overdue()");
+  expect(await db.runs()).toMatchObject([{ status: "succeeded", pid: job.pid }]);
+});
+
 test("the job role has the procedures and three functions, and no table", async () => {
   const functions = await db.rows<{ name: string }>(
     `select p.oid::regprocedure::text as name from pg_proc as p

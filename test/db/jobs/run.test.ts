@@ -67,6 +67,10 @@ test.for([
   ["beside an older run there is one skipped row for it", due.oneSkippedRowForADueTime],
   ["failures space the calls for it", due.failuresSpaceTheCalls],
   ["thousands of failures wait an hour", due.manyFailuresWaitAnHour],
+  ["pg_cron runs a job once for each", due.schedulerRunsOncePerDueTime],
+  ["a job is overdue until a complete success", due.overdueUntilACompleteSuccess],
+  ["catch-up runs all overdue jobs, also after one failed, and raises once", due.catchUpRunsThemAll],
+  ["a cancelled catch-up stops", due.cancelledCatchUpStops],
 ] as const)("due time: %s", async ([, check]) => {
   await withCopy(check);
 });

@@ -1,6 +1,8 @@
 // A call for a due time: what it does depends on what has happened since.
 import { expect } from "vitest";
 import { errorOf, EXPIRE_LOTS, type JobsDatabase } from "../database.ts";
+import { waitFor } from "../../server.ts";
+import { makeTestJobs, TEST_JOBS } from "../test-jobs.ts";
 
 const HOUR_AGO = "call app.run_job('lot_expiry', clock_timestamp() - interval '1 hour')";
 
@@ -102,5 +104,132 @@ async function addFailures(
      select job_id, 'manual', 'failed', clock_timestamp() - $2::interval, clock_timestamp() - $3::interval
      from app.jobs, generate_series(1, $1::int) where name = 'lot_expiry'`,
     [failures.howMany, failures.started, failures.finished],
+  );
+}
+
+/** What pg_cron calls without a due time runs once for the last one of its schedule; a call by hand always runs. */
+export async function schedulerRunsOncePerDueTime(db: JobsDatabase): Promise<void> {
+  await callAsPgCron(db);
+  await scheduleDaily(db, "lot_expiry");
+  await db.rows("update app.jobs set due_from = clock_timestamp()");
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.runs()).toEqual([]);
+  await db.rows("update app.jobs set due_from = '-infinity', enabled = false");
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.runs()).toEqual([]);
+  await db.rows("update app.jobs set enabled = true");
+  await db.rows(EXPIRE_LOTS);
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.runs()).toMatchObject([{ status: "succeeded", scheduler: "pg_cron" }]);
+  expect(await db.rows("select due = app.last_due('lot_expiry', started_at) as it from app.job_runs")).toEqual([
+    { it: true },
+  ]);
+  await db.rows(`update app.jobs set schedule = '30 seconds', due_schedule = '{"every": 30}'`);
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.runs()).toHaveLength(2);
+  await callAsPgCron(db, "manual");
+  await scheduleDaily(db, "lot_expiry");
+  await db.rows(EXPIRE_LOTS);
+  expect(await db.runs()).toHaveLength(3);
+}
+
+/** A job is overdue from its due time on until a run began, succeeded and left nothing over; catch-up runs it. */
+export async function overdueUntilACompleteSuccess(db: JobsDatabase): Promise<void> {
+  const overdue = async () =>
+    (
+      await db.rows<{ it: boolean }>(
+        `select overdue_since is not distinct from app.last_due('lot_expiry', clock_timestamp()) as it
+         from app.job_health where job = 'lot_expiry'`,
+      )
+    )[0]!.it;
+  await scheduleDaily(db, "lot_expiry");
+  expect(await overdue()).toBe(true);
+  await db.rows("update app.jobs set due_from = clock_timestamp()");
+  expect(await overdue()).toBe(false);
+  await db.rows("call app.run_overdue()");
+  await db.rows("update app.jobs set due_from = '-infinity', enabled = false");
+  expect(await overdue()).toBe(false);
+  await db.rows("call app.run_overdue()");
+  expect(await db.runs()).toEqual([]);
+  await db.rows("update app.jobs set enabled = true");
+
+  const [lot] = await db.dueLots(1);
+  await db.poison([lot!], "53100");
+  expect(await errorOf(db.rows("call app.run_overdue()"))).toMatchObject({ code: "MJ012" });
+  expect(await overdue()).toBe(true);
+  // It failed just now: catch-up leaves it alone for two minutes, and says nothing.
+  await db.heal();
+  await db.rows("call app.run_overdue()");
+  expect(await db.runs()).toMatchObject([{ status: "failed" }]);
+  await db.rows("update app.job_runs set finished_at = finished_at - interval '2 minutes'");
+  await db.rows("call app.run_overdue()");
+  expect(await db.lastRun()).toMatchObject({ status: "succeeded", affected: 1 });
+  expect(await overdue()).toBe(false);
+  await db.rows("update app.job_runs set more = true where status = 'succeeded'");
+  expect(await overdue()).toBe(true);
+  await db.rows("call app.run_overdue()");
+  await db.rows("call app.run_overdue()");
+  expect((await db.runs()).map(({ status, more }) => [status, more])).toEqual([
+    ["failed", false],
+    ["succeeded", true],
+    ["succeeded", false],
+  ]);
+}
+
+/** Catch-up runs every overdue job in one statement, also after one failed, and raises once at the end. */
+export async function catchUpRunsThemAll(db: JobsDatabase): Promise<void> {
+  await makeTestJobs(db);
+  for (const kind of Object.keys(TEST_JOBS)) await scheduleDaily(db, kind);
+  await db.rows("update app.jobs set enabled = false where name in ('cancelled', 'terminated')");
+  const error = await errorOf(db.rows("call app.run_overdue()"));
+  expect(error).toMatchObject({ code: "MJ012" });
+  expect(error?.message).toMatch(/^1 of 3 overdue jobs failed: job failing failed in run \d+: the disk is full$/);
+  expect(await db.lastRun("failing")).toMatchObject({ status: "failed", affected: 1, sqlstate: "53100" });
+  expect(await db.lastRun("good")).toMatchObject({ status: "succeeded", affected: 3 });
+  expect(await db.lastRun("poisoned")).toMatchObject({ status: "succeeded", affected: 2, quarantined: 1 });
+  const claims = await db.rows("select distinct backend_pid, statement_started_at from app.job_runs");
+  expect(claims).toHaveLength(1);
+}
+
+/** Who cancels catch-up means all of it. */
+export async function cancelledCatchUpStops(db: JobsDatabase): Promise<void> {
+  await makeTestJobs(db);
+  await scheduleDaily(db, "cancelled");
+  await scheduleDaily(db, "good");
+  const runner = await db.session();
+  const run = errorOf(runner.client.query("call app.run_overdue()"));
+  await waitFor(async () => (await db.lastRun("cancelled"))?.batches === 1, { what: "the first job is under way" });
+  await db.rows("select pg_cancel_backend($1)", [runner.pid]);
+  expect(await run).toMatchObject({ code: "57014" });
+  expect(await db.lastRun("cancelled")).toMatchObject({ status: "failed", sqlstate: "57014" });
+  expect(await db.runs("good")).toEqual([]);
+}
+
+/** Gives a job a daily schedule whose last due time is about twelve hours ago, and makes that count. */
+async function scheduleDaily(db: JobsDatabase, job: string): Promise<void> {
+  const days = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+  await db.rows(
+    `update app.jobs set due_from = '-infinity', schedule = 'daily', due_schedule =
+       $2::jsonb || jsonb_build_object('hours', jsonb_build_array(mod(extract(hour from now() at time zone 'GMT')::int + 12, 24)))
+     where name = $1`,
+    [
+      job,
+      {
+        minutes: [0],
+        daysOfMonth: days(1, 31),
+        months: days(1, 12),
+        daysOfWeek: days(0, 6),
+        domStar: true,
+        dowStar: true,
+        lastDayOfMonth: false,
+      },
+    ],
+  );
+}
+
+/** Makes the engine take every caller for pg_cron, or for who else. */
+async function callAsPgCron(db: JobsDatabase, scheduler = "pg_cron"): Promise<void> {
+  await db.rows(
+    `create or replace function app.scheduler_of_session() returns text language sql as $$ select '${scheduler}' $$`,
   );
 }
