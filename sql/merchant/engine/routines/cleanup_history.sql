@@ -12,8 +12,9 @@ set lock_timeout = '5s'
 as $$
 declare
   v_result app.batch_result;
+  -- Hours: a day of 23 or 25 of them, where the session's time zone has one, changes nothing.
   v_until constant timestamptz :=
-    p_now - pg_catalog.make_interval(days => coalesce((p_settings ->> 'retentionDays')::integer, 90));
+    p_now - pg_catalog.make_interval(hours => 24 * coalesce((p_settings ->> 'retentionDays')::integer, 90));
 begin
   if p_items is null then
     select

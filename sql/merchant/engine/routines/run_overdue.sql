@@ -7,7 +7,7 @@ declare
   v_dues timestamptz[];
   v_sqlstate text;
   v_error text;
-  v_errors text[] := '{}';
+  v_errors text[] := array[]::text[];
 begin
   call app.find_overdue(v_jobs, v_dues);
   for v_at in 1 .. pg_catalog.cardinality(v_jobs) loop
