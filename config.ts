@@ -18,6 +18,7 @@ export function readConfig(): ProgramConfig {
   const stack = parseStack({
     cells: config.getObject("cells"),
     merchants: config.getObject("merchants"),
+    jobs: config.getObject("jobs"),
     unknownKeys: keys.map((key) => key.slice(NAMESPACE.length + 1)).filter((key) => !CONFIG_KEYS.includes(key)),
   });
   return { stack, secret: (key) => config.requireSecret(key) };

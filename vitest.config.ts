@@ -8,8 +8,8 @@ export default defineConfig({
     // Two cores are what a build machine has at least; vitest alone would leave one of them idle.
     maxWorkers: 2,
     projects: [
-      // Pure: no server, no process but Node's own. Seconds.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      // Pure: no server, no process but Node's own. Seconds, on a machine that does nothing else.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 120_000 } },
       // The local engine on its own: real SDK processes, no PostgreSQL.
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
       // converge/, sql/ and local/ on a real PostgreSQL with pg_cron.

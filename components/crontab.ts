@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { JobSpec } from "../spec/jobs.ts";
 import type { MerchantSpec } from "../spec/merchants.ts";
 import type { CrontabInputs } from "./providers/crontab.ts";
 import { providerStub } from "./stub.ts";
@@ -13,12 +14,24 @@ export class Crontab extends pulumi.dynamic.Resource {
       suspended: merchant.suspended,
       registered: true,
       jobs: Object.fromEntries(
-        Object.values(merchant.jobs).map(({ name: job, schedule, command, enabled, batchSize, timeLimitSeconds }) => [
-          job,
-          { schedule, command, active: enabled && !merchant.suspended, batchSize, timeLimitSeconds },
-        ]),
+        Object.values(merchant.jobs).map((job) => [job.name, jobInputs(job, !merchant.suspended)]),
       ),
     };
     super(providerStub("crontab"), name, inputs, options, "merchant-jobs", "Crontab");
   }
+}
+
+/** What goes without saying is left out: the state holds it for every job of every merchant, twice. */
+function jobInputs({ schedule, due, timezone, command, enabled, batches }: JobSpec, active: boolean) {
+  const job = { schedule, command, active: enabled && active };
+  if (batches === undefined) return job;
+  const { batchSize, timeLimitSeconds, settings } = batches;
+  return {
+    ...job,
+    batchSize,
+    timeLimitSeconds,
+    ...(due !== schedule && { due }),
+    ...(timezone !== "GMT" && { timezone }),
+    ...(Object.keys(settings).length > 0 && { settings }),
+  };
 }

@@ -2,7 +2,7 @@ import type { CellAddress } from "./address.ts";
 import { assertCanLook, assertSupported, assertWorkerMode, readCronRows } from "./cron-server.ts";
 import { type CrontabStep, type DesiredCrontab, type FoundJob, foundJobs, planCrontab } from "./crontab-plan.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
-import { type EngineJob, applyEngineJobs, readEngineJobs } from "./engine-jobs.ts";
+import { type EngineJob, applyEngineJobs, type FoundEngineJob, readEngineJobs } from "./engine-jobs.ts";
 import { assertSameDatabase, planRegistry, readRegistry, removeFromRegistry, writeRegistry } from "./registry.ts";
 import { quoteName } from "./roles.ts";
 import { alter, asScheduler, schedule } from "./scheduling.ts";
@@ -24,7 +24,7 @@ export interface CrontabState {
   readonly suspended: boolean;
   readonly jobs: Readonly<Record<string, FoundJob>>;
   /** Rows of app.jobs; undefined when the merchant's database is not there. */
-  readonly engineJobs: Readonly<Record<string, EngineJob>> | undefined;
+  readonly engineJobs: Readonly<Record<string, FoundEngineJob>> | undefined;
 }
 
 /** A row that was written may still differ (pg_cron 1.4 keeps the old database): look again, then alter. */
@@ -56,7 +56,6 @@ export async function applyCrontab(target: CrontabTarget): Promise<readonly Cron
   return withCronSession(target.address, (session) =>
     withTransaction(session, async () => {
       await lockInTransaction(session, "crontab");
-      await assertReady(session, target);
       const entry = await readRegistry(session, target.merchant);
       assertSameDatabase(target.address.cell, target, entry);
       const done: CrontabStep[] = [];

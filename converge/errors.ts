@@ -5,7 +5,8 @@
  * - `cannot_look`: the administrator may not see what must be known; nothing was planned.
  * - `missing_right`: the administrator may not do what must be done; the message has the statement that grants or does it.
  * - `cell_not_ready`: pg_cron of the cell cannot run jobs as it is set up; the message has what repairs it.
- * - `unsupported`: the server's pg_cron is too old for what is asked, or set up in a way that cannot work.
+ * - `unsupported`: the server's pg_cron is too old for what is asked, or set up in a way that cannot work, or the server
+ *   does not know a time zone.
  * - `file_changed`: a SQL file is not the one that was planned with (its sha256 is another).
  * - `bad_files`: the SQL files themselves are wrong (names, numbers).
  * - `migration_refused`: an applied migration was edited, removed or overtaken.
@@ -62,6 +63,7 @@ export function messageOf(error: unknown): string {
 
 /** SQLSTATEs that the code decides by (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 export const SQLSTATE = {
+  invalidParameterValue: "22023",
   undefinedDatabase: "3D000",
   insufficientPrivilege: "42501",
   dependentObjectsStillExist: "2BP01",

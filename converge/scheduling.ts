@@ -1,8 +1,8 @@
 import { actAs, quoteName } from "./roles.ts";
-import { lockInTransaction, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 /**
- * Lets `work` schedule as a job role, within the caller's transaction.
+ * Lets `work` schedule as a job role, within the caller's transaction, which must hold the lock `crontab`.
  *
  * A job belongs to the role that schedules it, and naming another role needs superuser (cron_schedule in
  * job_metadata.c), so the administrator becomes the job role. That role gets the right to schedule inside this
@@ -10,7 +10,6 @@ import { lockInTransaction, type Session } from "./session.ts";
  * granting on the same functions at once, which fails with "tuple concurrently updated".
  */
 export async function asScheduler(session: Session, jobRole: string, work: () => Promise<void>): Promise<void> {
-  await lockInTransaction(session, "crontab");
   const role = quoteName(jobRole);
   const rights = "function cron.schedule_in_database, cron.alter_job";
   await session.query(`grant usage on schema cron to ${role}; grant execute on ${rights} to ${role}`);

@@ -95,7 +95,8 @@ function engine(args: readonly string[], stdio: "inherit" | "pipe" = "pipe") {
 
 function readStackFile(name: string) {
   const file = parse(readFileSync(path.join(project, name), "utf8")) as { config?: Record<string, unknown> };
-  return { cells: file.config?.["merchant-jobs:cells"], merchants: file.config?.["merchant-jobs:merchants"] };
+  const at = (key: string) => file.config?.[`merchant-jobs:${key}`];
+  return { cells: at("cells"), merchants: at("merchants"), jobs: at("jobs") };
 }
 
 function step(number: string, title: string): void {

@@ -1,9 +1,12 @@
 import { z } from "zod";
 import type { CellsRead } from "./cells.ts";
-import { parseJobs, type JobSpec } from "./jobs.ts";
+import { type JobChanges, parseJobChanges } from "./job-changes.ts";
+import { jobsOf } from "./job-specs.ts";
+import type { JobSpec } from "./jobs.ts";
 import { DATABASE_NAME, defaultDatabase, isReservedName, MERCHANT_ID, roleNames } from "./names.ts";
 import type { Path, Report } from "./report.ts";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean, suggest } from "./suggest.ts";
+import { knownTimezones, parseTimezone } from "./zones.ts";
 
 /** A merchant as the stack declares it, with every default filled in and every name computed. */
 export interface MerchantSpec {
@@ -20,14 +23,18 @@ export interface MerchantSpec {
   readonly suspended: boolean;
   /** CONNECTION LIMIT of the database; -1 is none. Default 50. */
   readonly connectionLimit: number;
+  /** The zone whose local time its daily jobs keep. Default `GMT`. */
+  readonly timezone: string;
   /** Every job of the catalogue, by name. */
   readonly jobs: Readonly<Record<string, JobSpec>>;
 }
 
-const DEFAULTS = { suspended: false, connectionLimit: 50 } as const;
+const DEFAULTS = { suspended: false, connectionLimit: 50, timezone: "GMT" } as const;
 
 /** The largest CONNECTION LIMIT that can matter: PostgreSQL's MAX_BACKENDS. */
 const MAX_BACKENDS = 262_143;
+
+const ZONE_FIX = "write it as America/New_York, or leave it out for GMT";
 
 const FIELDS = {
   cell: {
@@ -46,16 +53,23 @@ const FIELDS = {
     rule: `must be a whole number from 1 to ${MAX_BACKENDS}, or -1 for no limit`,
     fix: `write the number without quotes, or leave it out for ${DEFAULTS.connectionLimit}`,
   },
+  timezone: { schema: z.string(), rule: "must be the name of a time zone, as text", fix: ZONE_FIX },
   jobs: { schema: z.unknown(), rule: "must map jobs to changes", fix: "leave it out" },
 } as const;
 
 const EXAMPLE = "{acme: {}}";
 
 /** Reads the map of merchants; those of which id, cell and database are known, sorted by id. */
-export function parseMerchants(report: Report, path: Path, raw: unknown, cells: CellsRead): readonly MerchantSpec[] {
+export function parseMerchants(
+  report: Report,
+  path: Path,
+  raw: unknown,
+  cells: CellsRead,
+  common: JobChanges,
+): readonly MerchantSpec[] {
   return report
     .readMap(path, raw, "ids of merchants to settings", EXAMPLE)
-    .map(([id, merchant]) => parseMerchant(report, path, id, merchant, cells))
+    .map(([id, merchant]) => parseMerchant(report, path, id, merchant, cells, common))
     .filter((merchant) => merchant !== undefined)
     .sort((one, other) => (one.id < other.id ? -1 : 1));
 }
@@ -66,6 +80,7 @@ function parseMerchant(
   id: string,
   raw: unknown,
   cells: CellsRead,
+  common: JobChanges,
 ): MerchantSpec | undefined {
   const path: Path = [...parent, id];
   const isId = MERCHANT_ID.test(id);
@@ -80,12 +95,23 @@ function parseMerchant(
     const rule = "is a name that PostgreSQL, RDS or the cell's own cron database has";
     report.add([...path, "database"], fields.database, rule, "leave it out for merchant_<id>, or choose another name");
   }
-  const jobs = parseJobs(report, [...path, "jobs"], fields.jobs);
+  const timezone = readTimezone(report, [...path, "timezone"], fields.timezone);
+  const own = parseJobChanges(report, [...path, "jobs"], fields.jobs);
+  const jobs = jobsOf(report, { id, path, timezone }, common, own);
   if (!isId || cell === undefined) return undefined;
 
   const database = fields.database ?? defaultDatabase(id);
   const { suspended = DEFAULTS.suspended, connectionLimit = DEFAULTS.connectionLimit } = fields;
-  return { id, cell, database, ...roleNames(database), suspended, connectionLimit, jobs };
+  return { id, cell, database, ...roleNames(database), suspended, connectionLimit, timezone, jobs };
+}
+
+function readTimezone(report: Report, path: Path, written: string = DEFAULTS.timezone): string {
+  const timezone = parseTimezone(written);
+  if (timezone !== undefined) return timezone;
+  const near = suggest(written, knownTimezones());
+  const rule = "is not the name of a time zone that Node and PostgreSQL know";
+  report.add(path, written, rule, near === undefined ? ZONE_FIX : `did you mean ${near}?`);
+  return DEFAULTS.timezone;
 }
 
 function resolveCell(

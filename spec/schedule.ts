@@ -13,6 +13,8 @@ export interface CronSchedule {
   readonly text: string;
   /** The oldest pg_cron that has it. */
   readonly requires: PgCronVersion;
+  /** The five fields as they were written; those that an `@` word stands for. */
+  readonly fields: readonly string[];
   readonly minutes: readonly number[];
   readonly hours: readonly number[];
   readonly daysOfMonth: readonly number[];
@@ -147,6 +149,7 @@ function readFields(source: string, start: number, text: string): CronSchedule |
     kind: "cron",
     text,
     requires: lastDayOfMonth ? "1.6" : "1.4",
+    fields: source.slice(start).split(/[ \t\n]+/, 5),
     minutes: minutes.values,
     hours: hours.values,
     daysOfMonth: daysOfMonth.values,
@@ -165,6 +168,11 @@ function isEverDue({ domStar, dowStar, lastDayOfMonth, daysOfMonth, months }: Cr
   if (lastDayOfMonth || !(domStar || dowStar)) return true;
   const longest = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
   return months.some((month) => daysOfMonth.some((day) => day <= (longest[month - 1] ?? 0)));
+}
+
+/** Says whether a schedule restricts no day by any of its fields. */
+export function isEveryDay({ daysOfMonth, months, daysOfWeek }: CronSchedule): boolean {
+  return daysOfMonth.length === 31 && months.length === 12 && daysOfWeek.length === 7;
 }
 
 /** The number that `%u` reads: strtoul, which takes a sign and negates within 64 bits, cut to 32 bits. */

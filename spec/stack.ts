@@ -1,5 +1,7 @@
 import { parseCells, type CellSpec } from "./cells.ts";
 import { reportNameCollisions, reportSharedServers } from "./collisions.ts";
+import { parseJobChanges } from "./job-changes.ts";
+import { reportCommonChanges } from "./job-specs.ts";
 import { parseMerchants, type MerchantSpec } from "./merchants.ts";
 import { CONFIG_KEYS, NAMESPACE } from "./names.ts";
 import { SpecError } from "./problems.ts";
@@ -11,6 +13,8 @@ import { suggest } from "./suggest.ts";
 export interface RawStack {
   readonly cells: unknown;
   readonly merchants: unknown;
+  /** What is changed in the catalogue's jobs for all merchants. */
+  readonly jobs?: unknown;
   /** The other keys of the namespace `merchant-jobs`, with or without it. */
   readonly unknownKeys?: readonly string[];
 }
@@ -24,12 +28,15 @@ export interface StackSpec {
 
 const CELLS: Path = [`${NAMESPACE}:cells`];
 const MERCHANTS: Path = [`${NAMESPACE}:merchants`];
+const JOBS: Path = [`${NAMESPACE}:jobs`];
 
 /** Checks the whole configuration of a stack. Throws a SpecError with everything that is wrong in it. */
 export function parseStack(raw: RawStack): StackSpec {
   const report = new Report();
   const read = parseCells(report, CELLS, raw.cells);
-  const merchants = parseMerchants(report, MERCHANTS, raw.merchants, read);
+  const common = parseJobChanges(report, JOBS, raw.jobs);
+  reportCommonChanges(report, common);
+  const merchants = parseMerchants(report, MERCHANTS, raw.merchants, read, common);
   reportSharedServers(report, CELLS, read.cells);
   reportNameCollisions(report, MERCHANTS, read.cells, merchants);
   reportUnknownKeys(report, read.secretKeys, raw.unknownKeys ?? []);

@@ -3,9 +3,11 @@ import path from "node:path";
 import pg from "pg";
 import { planAccess } from "../../converge/access-plan.ts";
 import { readSqlFiles, type SqlFile } from "../../converge/sql-files.ts";
+import { dueScheduleOf } from "../../spec/due.ts";
 import { batchFunctionOf } from "../../spec/jobs.ts";
 import type { MerchantSpec } from "../../spec/merchants.ts";
 import { cronJobName } from "../../spec/names.ts";
+import { parseSchedule } from "../../spec/schedule.ts";
 import type { RunningServer } from "../../local/postgres.ts";
 import type { PsqlCall } from "../psql.ts";
 import { cronLook, databaseLook, historyLook, objectsQuery, registryLook, rolesLook } from "./psql-looks.ts";
@@ -91,12 +93,22 @@ function roleSettings({ ownerRole, appRole, jobRole }: MerchantSpec): string {
   return `select ${set("owner_role", ownerRole)}, ${set("app_role", appRole)}, ${set("job_role", jobRole)};`;
 }
 
-function writeEngineJobs({ jobs }: MerchantSpec): string {
-  const rows = Object.values(jobs).map(
-    ({ name: job, command, batchSize, timeLimitSeconds }) =>
-      `(${text(job)}, ${text(batchFunctionOf(command))}, ${batchSize}, ${timeLimitSeconds})`,
-  );
-  return `insert into app.jobs (name, batch_function, batch_size, time_limit_seconds) values ${rows.join(", ")};`;
+function writeEngineJobs({ jobs, suspended }: MerchantSpec): string {
+  const rows = Object.values(jobs).flatMap(({ name: job, command, due, timezone, enabled, batches }) => {
+    if (batches === undefined) return [];
+    const { batchSize, timeLimitSeconds, settings } = batches;
+    const schedule = parseSchedule(due);
+    const parsed = schedule.kind === "problem" ? {} : dueScheduleOf(schedule);
+    const values = [
+      ...[text(job), text(batchFunctionOf(command)), batchSize, timeLimitSeconds],
+      ...[text(due), text(JSON.stringify(parsed)), text(timezone), enabled && !suspended],
+      text(JSON.stringify(settings)),
+    ];
+    return [`(${values.join(", ")})`];
+  });
+  return `insert into app.jobs
+    (name, batch_function, batch_size, time_limit_seconds, schedule, due_schedule, timezone, enabled, settings)
+    values ${rows.join(", ")};`;
 }
 
 function makeCrontab(merchant: MerchantSpec): string {

@@ -44,7 +44,9 @@ export const historyLook = `
 
 /** Reads the settings of the job engine, in the merchant's database. */
 export const jobsLook = `
-    select j.name, j.batch_function, j.batch_size, j.time_limit_seconds from app.jobs as j order by j.name;`;
+    select j.name, j.batch_function, j.batch_size, j.time_limit_seconds, j.schedule, j.due_schedule, j.timezone, j.enabled,
+      j.settings
+    from app.jobs as j order by j.name;`;
 
 /** Reads, in the cron database, the merchant's jobs. */
 export function cronLook({ id, database, jobRole }: MerchantSpec): string {

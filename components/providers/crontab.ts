@@ -1,20 +1,29 @@
 import { z } from "zod";
 import { applyCrontab, deleteCrontab, readCrontab } from "../../converge/crontab.ts";
+import type { FoundJob } from "../../converge/crontab-plan.ts";
+import type { EngineJob, FoundEngineJob } from "../../converge/engine-jobs.ts";
 import { batchFunctionOf } from "../../spec/jobs.ts";
 import { roleNames } from "../../spec/names.ts";
 import { type Context, provide } from "./provider.ts";
 
 /**
- * A job as it may be found: one that is not ours has no limits, one of ours may have lost them. `batchFunction`,
- * `database` and `user` stand there only when they are not what they follow from: the command and the merchant.
+ * A job as it may be found: one that is not ours has no limits, one of ours may have lost them. What follows from
+ * something else stands there only when it does not: `due` and `enabled` (as pg_cron's `schedule` and `active`),
+ * `dueSchedule` (as `due` is parsed), `batchFunction` (of the command), `database` and `user` (the merchant's), and
+ * `timezone` when it is not GMT.
  */
 const job = z.strictObject({
   schedule: z.string().optional(),
   command: z.string().optional(),
   active: z.boolean().optional(),
+  due: z.string().optional(),
+  dueSchedule: z.string().optional(),
+  timezone: z.string().optional(),
+  enabled: z.boolean().optional(),
   batchFunction: z.string().optional(),
   batchSize: z.number().int().optional(),
   timeLimitSeconds: z.number().int().optional(),
+  settings: z.record(z.string(), z.unknown()).optional(),
   database: z.string().optional(),
   user: z.string().optional(),
 });
@@ -31,17 +40,36 @@ const schema = z.strictObject({
 /** Inputs of Crontab. `registered` is declared true; `read` finds whether the cell's registry has the merchant. */
 export type CrontabInputs = z.infer<typeof schema>;
 
-/** A job as the program declares it: complete. */
-const declared = z.record(
-  z.string(),
-  job.required({
-    schedule: true,
-    command: true,
-    active: true,
-    batchSize: true,
-    timeLimitSeconds: true,
-  }),
-);
+/** A job as the program declares it: complete. One without batches has no row in app.jobs. */
+const declared = z.record(z.string(), job.required({ schedule: true, command: true, active: true }));
+
+/** The rows of app.jobs that the jobs need. */
+function engineJobs(jobs: z.infer<typeof declared>): Readonly<Record<string, EngineJob>> {
+  const rows = Object.entries(jobs).flatMap(([name, job]) => {
+    const { command, active, schedule, batchSize, timeLimitSeconds, due = schedule, timezone = "GMT" } = job;
+    if (batchSize === undefined || timeLimitSeconds === undefined) return [];
+    const { settings = {} } = job;
+    const batchFunction = batchFunctionOf(command);
+    return [[name, { batchFunction, batchSize, timeLimitSeconds, due, timezone, enabled: active, settings }] as const];
+  });
+  return Object.fromEntries(rows);
+}
+
+/** A row of app.jobs in the form of the inputs, beside the job of pg_cron that was found. */
+function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command: string | undefined) {
+  if (row === undefined) return {};
+  const { batchFunction, batchSize, timeLimitSeconds, due, dueSchedule, timezone, enabled, settings } = row;
+  return {
+    batchSize,
+    timeLimitSeconds,
+    ...(due !== job.schedule && { due: due ?? "" }),
+    ...(dueSchedule !== undefined && { dueSchedule }),
+    ...(timezone !== "GMT" && { timezone }),
+    ...(enabled !== job.active && { enabled }),
+    ...(Object.keys(settings).length > 0 && { settings }),
+    ...(batchFunction !== batchFunctionOf(command ?? "") && { batchFunction }),
+  };
+}
 
 const owner = (inputs: CrontabInputs, context: Context) => ({
   ...inputs,
@@ -55,19 +83,15 @@ export const provider = provide<CrontabInputs>({
   id: (inputs) => `${inputs.cell}/${inputs.merchant}`,
   async apply(inputs, context) {
     const jobs = declared.parse(inputs.jobs);
-    const engineJobs = Object.fromEntries(
-      Object.entries(jobs).map(([name, job]) => [name, { ...job, batchFunction: batchFunctionOf(job.command) }]),
-    );
-    await applyCrontab({ ...owner(inputs, context), jobs, engineJobs });
+    await applyCrontab({ ...owner(inputs, context), jobs, engineJobs: engineJobs(jobs) });
   },
   async read(inputs, context) {
     const found = await readCrontab(owner(inputs, context));
     if (found === undefined) return undefined;
     const { registered, suspended } = found;
     const jobs = Object.entries(found.jobs).map(([name, job]) => {
-      const { batchFunction, ...limits } = found.engineJobs?.[name] ?? {};
-      const odd = batchFunction !== undefined && batchFunction !== batchFunctionOf(inputs.jobs[name]?.command ?? "");
-      return [name, { ...limits, ...(odd && { batchFunction }), ...job }] as const;
+      const row = foundEngineJob(found.engineJobs?.[name], job, inputs.jobs[name]?.command);
+      return [name, { ...row, ...job }] as const;
     });
     return { ...inputs, registered, suspended, jobs: Object.fromEntries(jobs) };
   },

@@ -11,7 +11,7 @@ const PATIENCE_SECONDS = 100;
 /** How the extra jobs' names begin: as no merchant's can. */
 const DEMO = "demo!";
 
-/** The jobs of a merchant that pg_cron has not run yet. */
+/** The jobs of a merchant that pg_cron has not run yet; of those whose runs are recorded. */
 export async function jobsNotRun(address: CellAddress, merchant: MerchantSpec): Promise<readonly string[]> {
   const ran = await withSession(address, merchant.database, (session) =>
     session.query<{ name: string }>(
@@ -20,7 +20,8 @@ export async function jobsNotRun(address: CellAddress, merchant: MerchantSpec): 
     ),
   );
   const names = new Set(ran.rows.map(({ name }) => name));
-  return Object.keys(merchant.jobs).filter((job) => !names.has(job));
+  const recorded = Object.values(merchant.jobs).filter(({ batches }) => batches !== undefined);
+  return recorded.map(({ name }) => name).filter((job) => !names.has(job));
 }
 
 /**
@@ -33,6 +34,10 @@ export async function runOnce(
   tell: (line: string) => void,
 ): Promise<void> {
   for (const { merchant, jobs } of due) {
+    // What pg_cron starts does nothing unless it is due: here since ever, not only since the job was made.
+    await withSession(address, merchant.database, (session) =>
+      session.query("update app.jobs set due_from = '-infinity' where name = any ($1::text[])", [jobs]),
+    );
     await inCronDatabase(address, merchant, async (session) => {
       for (const job of jobs) {
         await schedule(session, {
@@ -76,7 +81,10 @@ async function inCronDatabase(
   work: (session: Parameters<typeof schedule>[0]) => Promise<void>,
 ): Promise<void> {
   await withCronSession(address, (session) =>
-    withTransaction(session, () => asScheduler(session, merchant.jobRole, () => work(session))),
+    withTransaction(session, async () => {
+      await lockInTransaction(session, "crontab");
+      await asScheduler(session, merchant.jobRole, () => work(session));
+    }),
   );
 }
 

@@ -69,13 +69,23 @@ begin
   execute pg_catalog.format('alter role %I in database %I set lock_timeout = ''30s''', v_job, v_database);
 
   execute pg_catalog.format('grant usage on schema app to %I, %I', v_app, v_job);
-  execute pg_catalog.format('grant select on app.jobs, app.job_runs to %I', v_app);
+  execute pg_catalog.format(
+    'grant select on app.jobs, app.job_runs, app.job_quarantine, app.job_health, app.recent_runs to %I', v_app
+  );
+  -- What the views ask, which they do with the rights of who looks at them.
+  execute pg_catalog.format(
+    'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz), '
+      || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to %I',
+    v_app
+  );
 
   -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three
   -- functions that do the work with the owner's rights, each of which looks at who calls. No table, no batch function.
   execute pg_catalog.format('grant execute on all procedures in schema app to %I', v_job);
   execute pg_catalog.format(
-    'grant execute on function app.begin_run(text), app.run_batch(bigint), app.fail_run(bigint, text, text) to %I', v_job
+    'grant execute on function app.begin_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text) '
+      || 'to %I',
+    v_job
   );
 end;
 $$;

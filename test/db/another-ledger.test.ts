@@ -24,14 +24,23 @@ beforeAll(async () => {
   );
   writeFileSync(
     path.join(ledger, "routines", "010_drop_vouchers.sql"),
-    `create or replace function app.drop_vouchers_batch(p_now timestamptz, p_limit bigint, p_cursor jsonb)
+    `create or replace function app.drop_vouchers_batch(
+       p_now timestamptz, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb)
      returns app.batch_result language plpgsql security definer set search_path = '' as $$
-     declare v_n bigint;
+     declare v_result app.batch_result;
      begin
-       delete from app.vouchers where voucher_id in
-         (select v.voucher_id from app.vouchers as v where v.used_at <= p_now limit p_limit);
-       get diagnostics v_n = row_count;
-       return (v_n, p_cursor, v_n < p_limit)::app.batch_result;
+       if p_items is null then
+         select array_agg(v.voucher_id::text order by v.voucher_id), to_jsonb(max(v.voucher_id)), count(*) < p_limit
+         into v_result.items, v_result.next_cursor, v_result.done
+         from (
+           select d.voucher_id from app.vouchers as d
+           where d.used_at <= p_now and d.voucher_id > coalesce(p_cursor::bigint, 0) order by 1 limit p_limit
+         ) as v;
+       else
+         delete from app.vouchers where voucher_id = any (p_items::bigint[]) and used_at <= p_now;
+         get diagnostics v_result.affected = row_count;
+       end if;
+       return v_result;
      end; $$;
      create or replace procedure app.drop_vouchers() language plpgsql as $$ begin call app.run_job('voucher_cleanup'); end; $$;
     `,
@@ -46,16 +55,15 @@ test("another ledger, with a job of its own, converges and runs", async () => {
   await makeDatabase(spec);
   const target = { ...targetsOf(spec).migrations, root };
   await applyMigrations(target, filesOf(target));
-  const job = {
-    schedule: "0 4 * * *",
-    command: "CALL app.drop_vouchers()",
-    active: false,
-    batchFunction: "app.drop_vouchers_batch",
-    batchSize: 3,
-    timeLimitSeconds: 60,
+  const schedule = "0 4 * * *";
+  const job = { schedule, command: "CALL app.drop_vouchers()", active: false };
+  const batches = { batchFunction: "app.drop_vouchers_batch", batchSize: 3, timeLimitSeconds: 60 };
+  const row = { ...batches, due: schedule, timezone: "GMT", enabled: false, settings: {} };
+  const crontab: CrontabTarget = {
+    ...targetsOf(spec).crontab,
+    jobs: { voucher_cleanup: job },
+    engineJobs: { voucher_cleanup: row },
   };
-  const jobs = { voucher_cleanup: job };
-  const crontab: CrontabTarget = { ...targetsOf(spec).crontab, jobs, engineJobs: jobs };
   await applyCrontab(crontab);
   expect(await applyCrontab(crontab)).toEqual([]);
   const client = await superuserClient(spec.database);

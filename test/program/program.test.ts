@@ -180,13 +180,18 @@ test("a suspended merchant's jobs stop being active", async () => {
 test("drift by hand is shown declared => found, healed by up --refresh, and gone", async () => {
   await ask("cron", "update cron.job set schedule = '5 3 * * *' where jobname = 'acme:lot_expiry'");
   await ask("cron", "delete from cron.job where jobname = 'bluebird:ops_cleanup'");
-  await ask("merchant_coral", "alter function app.begin_run(text) security invoker");
+  await ask("merchant_coral", "alter function app.begin_run(text, timestamptz) security invoker");
   await ask("postgres", "alter role merchant_dahlia_app createdb");
   await ask("postgres", "alter database merchant_acme connection limit 3");
   const { status, out, err } = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
   expect(status, err + out).toBe(7);
   expect(out).toContain('schedule: "0 2 * * *" => "5 3 * * *"');
-  for (const text of ["ops_cleanup", "routine app.begin_run(text)", "CREATEDB", "connectionLimit"])
+  for (const text of [
+    "ops_cleanup",
+    "routine app.begin_run(text,timestamp with time zone)",
+    "CREATEDB",
+    "connectionLimit",
+  ])
     expect(out).toContain(text);
   const healed = await up("--refresh");
   expect(healed.status, healed.err + healed.out).toBe(0);

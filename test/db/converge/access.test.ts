@@ -120,7 +120,7 @@ test("a job role connects to no other merchant's database and sees no ledger of 
       "update app.job_runs set status = 'succeeded'",
       "insert into app.jobs (name, batch_function, batch_size, time_limit_seconds) values ('x', 'app.x', 1, 1)",
       "select * from merchant_jobs.applied_files",
-      "select app.expire_lots_batch(now(), 1, null)",
+      "select app.expire_lots_batch(now(), 1, null, null, null)",
       "create table app.mine (id bigint)",
     ]) {
       await expect(role.query(statement), statement).rejects.toMatchObject({ code: "42501" });

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { applyCrontab, deleteCrontab, readCrontab, type CrontabTarget } from "../../../converge/crontab.ts";
+import { JOBS } from "../../../spec/jobs.ts";
 import type { MerchantSpec } from "../../../spec/merchants.ts";
 import { onboard, prepareCell, specOf, targetsOf } from "../../merchants.ts";
 import { connectAs, dropMerchantLeftovers, freshName, superuserClient } from "../../server.ts";
 
 const prefix = freshName("cron");
+const JOB_NAMES = Object.keys(JOBS).sort();
 let count = 0;
 let spec: MerchantSpec;
 let target: CrontabTarget;
@@ -32,7 +34,7 @@ async function found() {
   return state?.jobs;
 }
 
-test("a merchant has its three jobs under its job role, active, in its database, and stands in the registry", async () => {
+test("a merchant has every job of the catalogue under its job role, active, in its database, and stands in the registry", async () => {
   expect(
     await cron(
       "select jobname, username, database, schedule, command, active from cron.job where database = $1 order by 1",
@@ -40,6 +42,8 @@ test("a merchant has its three jobs under its job role, active, in its database,
     ),
   ).toEqual(
     [
+      ["catch_up", "*/15 * * * *", "CALL app.run_overdue()"],
+      ["history_cleanup", "30 3 * * *", "CALL app.cleanup_history()"],
       ["idempotency_cleanup", "0 3 * * *", "CALL app.cleanup_idempotency()"],
       ["lot_expiry", "0 2 * * *", "CALL app.expire_lots()"],
       ["ops_cleanup", "*/5 * * * *", "CALL app.cleanup_expired_operations()"],
@@ -84,12 +88,12 @@ test.each(drift)("%s is found and healed", async (_what, statement, expected) =>
   expect(await found()).toMatchObject(expected);
   expect(await applyCrontab(target)).not.toEqual([]);
   expect(await applyCrontab(target)).toEqual([]);
-  expect(Object.keys((await found()) ?? {}).sort()).toEqual(["idempotency_cleanup", "lot_expiry", "ops_cleanup"]);
+  expect(Object.keys((await found()) ?? {}).sort()).toEqual(JOB_NAMES);
 });
 
 test("a deleted job is found and scheduled again", async () => {
   await cron("delete from cron.job where jobname = $1", [`${spec.id}:ops_cleanup`]);
-  expect(Object.keys((await found()) ?? {}).sort()).toEqual(["idempotency_cleanup", "lot_expiry"]);
+  expect(Object.keys((await found()) ?? {}).sort()).toEqual(JOB_NAMES.filter((job) => job !== "ops_cleanup"));
   expect(await applyCrontab(target)).toMatchObject([{ kind: "schedule", name: `${spec.id}:ops_cleanup` }]);
 });
 
@@ -99,13 +103,7 @@ test("extra jobs in the merchant's database, of any user, named or not, are foun
     "insert into cron.job (schedule, command, nodename, nodeport, database, username) values ('0 1 * * *', 'select 1', '', 0, $1, $2) returning jobid::text as id",
     [spec.database, spec.jobRole],
   );
-  expect(Object.keys((await found()) ?? {}).sort()).toEqual([
-    `#${rows[0]!.id}`,
-    "idempotency_cleanup",
-    "lot_expiry",
-    "mine@postgres",
-    "ops_cleanup",
-  ]);
+  expect(Object.keys((await found()) ?? {}).sort()).toEqual([`#${rows[0]!.id}`, "mine@postgres", ...JOB_NAMES].sort());
   expect((await applyCrontab(target)).map(({ kind }) => kind)).toEqual(["unschedule", "unschedule"]);
   expect(await applyCrontab(target)).toEqual([]);
 });
@@ -134,13 +132,104 @@ test("the same merchant in another database of the cell is refused, and its cron
   expect(await cron("select * from cron.job where database = $1 order by jobid", [spec.database])).toEqual(before);
 });
 
-test("a changed batch size or time limit of the job engine is found and healed", async () => {
+/** Asks the merchant's own database. */
+async function engine<T>(sql: string, values: unknown[] = []): Promise<T[]> {
   const client = await superuserClient(spec.database);
-  await client.query("update app.jobs set batch_size = 1, time_limit_seconds = 1 where name = 'lot_expiry'");
-  await client.end();
-  expect((await readCrontab(target))?.engineJobs?.["lot_expiry"]).toMatchObject({ batchSize: 1, timeLimitSeconds: 1 });
+  try {
+    return (await client.query(sql, values)).rows as T[];
+  } finally {
+    await client.end();
+  }
+}
+
+test("the job engine knows every job that has batches, as it is declared", async () => {
+  const state = await readCrontab(target);
+  expect(state?.engineJobs).toEqual(target.engineJobs);
+  expect(Object.keys(state?.engineJobs ?? {}).sort()).toEqual(JOB_NAMES.filter((job) => job !== "catch_up"));
+  expect(state?.engineJobs?.["idempotency_cleanup"]).toEqual({
+    batchFunction: "app.cleanup_idempotency_batch",
+    batchSize: 2000,
+    timeLimitSeconds: 3600,
+    due: "0 3 * * *",
+    timezone: "GMT",
+    enabled: true,
+    settings: { retentionDays: 7 },
+  });
+  expect(await engine("select app.last_due('lot_expiry', '2026-03-01 01:59:59+00') as due")).toEqual([
+    { due: new Date("2026-02-28T02:00Z") },
+  ]);
+});
+
+test.each<readonly [string, object]>([
+  ["batch_size = 1, time_limit_seconds = 1", { batchSize: 1, timeLimitSeconds: 1 }],
+  ["schedule = '0 5 * * *'", { due: "0 5 * * *", dueSchedule: expect.stringContaining('"hours":[2]') as string }],
+  ["schedule = null, due_schedule = null", { due: null }],
+  [
+    `due_schedule = due_schedule || '{"hours": [7]}'`,
+    { due: "0 2 * * *", dueSchedule: expect.stringContaining('"hours":[7]') as string },
+  ],
+  ["timezone = 'Asia/Tokyo'", { timezone: "Asia/Tokyo" }],
+  ["enabled = false", { enabled: false }],
+  [`settings = '{"retentionDays": 1}'`, { settings: { retentionDays: 1 } }],
+])("app.jobs with %s is found and healed", async (change, expected) => {
+  await engine(`update app.jobs set ${change} where name = 'lot_expiry'`);
+  expect((await readCrontab(target))?.engineJobs?.["lot_expiry"]).toMatchObject(expected);
   await applyCrontab(target);
-  expect((await readCrontab(target))?.engineJobs?.["lot_expiry"]).toMatchObject({ batchSize: 2000 });
+  expect((await readCrontab(target))?.engineJobs).toEqual(target.engineJobs);
+});
+
+test("times before schedule, time zone or enabled changed last do not count as missed, and nothing else moves that", async () => {
+  const since = async () => {
+    const rows = await engine<{ due_from: string }>(
+      "select due_from::text from app.jobs where name = 'lot_expiry' and due_from > now() - interval '1 day'",
+    );
+    await engine("update app.jobs set due_from = '2001-01-01' where name = 'lot_expiry'");
+    return rows.length === 1;
+  };
+  expect(await since()).toBe(true);
+  for (const [moves, line] of [
+    [false, {}],
+    [false, { jobs: { lot_expiry: { batchSize: 7 } } }],
+    [true, { jobs: { lot_expiry: { schedule: "0 4 * * *" } } }],
+    [true, { timezone: "Asia/Tokyo", jobs: { lot_expiry: { schedule: "0 4 * * *" } } }],
+    [true, { timezone: "Asia/Tokyo", jobs: { lot_expiry: { schedule: "0 4 * * *", enabled: false } } }],
+    [true, { timezone: "Asia/Tokyo", jobs: { lot_expiry: { schedule: "0 4 * * *" } } }],
+    [true, { timezone: "Asia/Tokyo", suspended: true, jobs: { lot_expiry: { schedule: "0 4 * * *" } } }],
+  ] as const) {
+    const changed = targetsOf(specOf(spec.id, line)).crontab;
+    await applyCrontab(changed);
+    expect(await since(), JSON.stringify(line)).toBe(moves);
+    expect((await readCrontab(changed))?.engineJobs).toEqual(changed.engineJobs);
+  }
+});
+
+test("a time zone fires at each of its offsets, and the engine knows local time", async () => {
+  const zoned = targetsOf(specOf(spec.id, { timezone: "America/New_York" })).crontab;
+  await applyCrontab(zoned);
+  expect(await cron("select jobname, schedule from cron.job where database = $1 order by 1", [spec.database])).toEqual([
+    { jobname: `${spec.id}:catch_up`, schedule: "*/15 * * * *" },
+    { jobname: `${spec.id}:history_cleanup`, schedule: "30 7,8 * * *" },
+    { jobname: `${spec.id}:idempotency_cleanup`, schedule: "0 7,8 * * *" },
+    { jobname: `${spec.id}:lot_expiry`, schedule: "0 6,7 * * *" },
+    { jobname: `${spec.id}:ops_cleanup`, schedule: "*/5 * * * *" },
+  ]);
+  const due = (now: string) => engine("select app.last_due('lot_expiry', $1) as due", [now]);
+  expect(await due("2026-07-01 06:00+00")).toEqual([{ due: new Date("2026-07-01T06:00Z") }]);
+  expect(await due("2026-07-01 07:00+00")).toEqual([{ due: new Date("2026-07-01T06:00Z") }]);
+  expect(await due("2026-01-15 06:00+00")).toEqual([{ due: new Date("2026-01-14T07:00Z") }]);
+  expect(await applyCrontab(zoned)).toEqual([]);
+});
+
+test("a time zone that the server does not know is refused by name before anything is written", async () => {
+  const before = await cron("select * from cron.job where database = $1 order by jobid", [spec.database]);
+  const nowhere = { ...target.engineJobs["lot_expiry"]!, timezone: "Mars/Olympus_Mons" };
+  const wrong = { ...target, jobs: {}, engineJobs: { ...target.engineJobs, lot_expiry: nowhere } };
+  await expect(applyCrontab(wrong)).rejects.toMatchObject({
+    code: "unsupported",
+    message: expect.stringContaining("Mars/Olympus_Mons") as string,
+  });
+  expect(await cron("select * from cron.job where database = $1 order by jobid", [spec.database])).toEqual(before);
+  expect((await readCrontab(target))?.engineJobs).toEqual(target.engineJobs);
 });
 
 test("the registry's drift is found and healed", async () => {
@@ -172,7 +261,7 @@ test("a schedule that this pg_cron does not have is refused before anything is w
 test("a crontab is deleted only while its merchant is being offboarded", async () => {
   await expect(deleteCrontab(target)).rejects.toMatchObject({ code: "not_offboarding" });
   expect(await cron("select count(*)::int as n from cron.job where database = $1", [spec.database])).toEqual([
-    { n: 3 },
+    { n: JOB_NAMES.length },
   ]);
   await cron("update merchant_jobs.merchants set dropping_since = now() where merchant = $1", [spec.id]);
   await deleteCrontab(target);
@@ -188,7 +277,7 @@ test("eight merchants, each by several at once, are converged without one error"
   await Promise.all(Array.from({ length: 30 }, (_, i) => applyCrontab(targets[i % 8]!)));
   expect(
     await cron("select count(*)::int as n from cron.job where starts_with(database, $1)", [`merchant_${spec.id}_`]),
-  ).toEqual([{ n: 24 }]);
+  ).toEqual([{ n: 8 * JOB_NAMES.length }]);
 });
 
 test("a job role keeps no right to its crontab, and cannot look at it", async () => {

@@ -134,8 +134,8 @@ const damages: readonly (readonly [string, string, string])[] = [
   ],
   [
     "SECURITY DEFINER taken away",
-    "alter function app.begin_run(text) security invoker",
-    "routine app.begin_run(text): *",
+    "alter function app.begin_run(text, timestamptz) security invoker",
+    "routine app.begin_run(text,timestamp with time zone): *",
   ],
   [
     "a SET clause changed",
@@ -144,8 +144,8 @@ const damages: readonly (readonly [string, string, string])[] = [
   ],
   [
     "EXECUTE given to PUBLIC",
-    "grant execute on function app.begin_run(text) to public",
-    "routine app.begin_run(text): *",
+    "grant execute on function app.begin_run(text, timestamptz) to public",
+    "routine app.begin_run(text,timestamp with time zone): *",
   ],
   [
     "the body of a function that a migration made",

@@ -127,36 +127,74 @@ describe("a stack that is right", () => {
         "id": "acme",
         "jobRole": "merchant_acme_job",
         "jobs": {
-          "idempotency_cleanup": {
-            "batchSize": 2000,
-            "command": "CALL app.cleanup_idempotency()",
+          "catch_up": {
+            "command": "CALL app.run_overdue()",
+            "due": "*/15 * * * *",
             "enabled": true,
-            "maxAgeSeconds": 93600,
+            "name": "catch_up",
+            "schedule": "*/15 * * * *",
+            "timezone": "GMT",
+          },
+          "history_cleanup": {
+            "batches": {
+              "batchSize": 2000,
+              "settings": {
+                "retentionDays": 90,
+              },
+              "timeLimitSeconds": 3600,
+            },
+            "command": "CALL app.cleanup_history()",
+            "due": "30 3 * * *",
+            "enabled": true,
+            "name": "history_cleanup",
+            "schedule": "30 3 * * *",
+            "timezone": "GMT",
+          },
+          "idempotency_cleanup": {
+            "batches": {
+              "batchSize": 2000,
+              "settings": {
+                "retentionDays": 7,
+              },
+              "timeLimitSeconds": 3600,
+            },
+            "command": "CALL app.cleanup_idempotency()",
+            "due": "0 3 * * *",
+            "enabled": true,
             "name": "idempotency_cleanup",
             "schedule": "0 3 * * *",
-            "timeLimitSeconds": 3600,
+            "timezone": "GMT",
           },
           "lot_expiry": {
-            "batchSize": 2000,
+            "batches": {
+              "batchSize": 2000,
+              "settings": {},
+              "timeLimitSeconds": 3600,
+            },
             "command": "CALL app.expire_lots()",
+            "due": "0 2 * * *",
             "enabled": true,
-            "maxAgeSeconds": 93600,
             "name": "lot_expiry",
             "schedule": "0 2 * * *",
-            "timeLimitSeconds": 3600,
+            "timezone": "GMT",
           },
           "ops_cleanup": {
-            "batchSize": 2000,
+            "batches": {
+              "batchSize": 2000,
+              "settings": {},
+              "timeLimitSeconds": 240,
+            },
             "command": "CALL app.cleanup_expired_operations()",
+            "due": "*/5 * * * *",
             "enabled": true,
-            "maxAgeSeconds": 1800,
             "name": "ops_cleanup",
             "schedule": "*/5 * * * *",
-            "timeLimitSeconds": 240,
+            "timezone": "GMT",
           },
         },
         "ownerRole": "merchant_acme_owner",
         "suspended": false,
+        "timezone": "GMT",
       }
     `);
   });

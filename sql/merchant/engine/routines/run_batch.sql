@@ -6,9 +6,15 @@ as $$
 declare
   v_run app.job_runs;
   v_job app.jobs;
-  v_result app.batch_result;
+  v_now timestamptz;
+  v_page app.batch_result;
+  v_items text[];
+  v_done record;
+  v_over boolean;
   v_out_of_time boolean;
 begin
+  -- The lock first: while this waits for it, who took this session for dead may claim the job.
+  perform pg_catalog.pg_advisory_xact_lock(7261, r.job_id::integer) from app.job_runs as r where r.run_id = p_run_id;
   select r.* into v_run
   from app.job_runs as r
   where r.run_id = p_run_id
@@ -19,28 +25,59 @@ begin
     raise exception 'run % is not a running run of this statement', p_run_id
       using errcode = 'MJ002', hint = 'Only the statement that began a run may go on with it: CALL app.run_job(...).';
   end if;
-  perform pg_catalog.pg_advisory_xact_lock(7261, v_run.job_id::integer);
   select j.* into v_job from app.jobs as j where j.job_id = v_run.job_id;
+  v_now := pg_catalog.clock_timestamp();
 
-  execute pg_catalog.format(
-    'select * from %I.%I(p_now => $1, p_limit => $2, p_cursor => $3)',
-    pg_catalog.split_part(v_job.batch_function, '.', 1),
-    pg_catalog.split_part(v_job.batch_function, '.', 2)
-  )
-  into v_result
-  using pg_catalog.clock_timestamp(), v_job.batch_size, v_run.next_cursor;
+  if v_run.retrying then
+    v_items := array(
+      select q.item
+      from app.job_quarantine as q
+      where q.job_id = v_run.job_id
+        and q.last_run_id <> p_run_id
+      order by q.last_attempt_at, q.item
+      limit v_job.batch_size
+    );
+  else
+    v_page := app.call_batch(v_job, v_now, v_run.next_cursor, null);
+    if v_page.done is not true and v_page.next_cursor is not distinct from v_run.next_cursor then
+      raise exception '% is not done and gives the cursor that it was given: it would go on for ever', v_job.batch_function
+        using errcode = 'MJ010', hint = 'Give the key of the last item as next_cursor, or done when nothing comes after.';
+    end if;
+    v_items := array(
+      select i.item
+      from pg_catalog.unnest(v_page.items) with ordinality as i (item, place)
+      where not exists (
+        select from app.job_quarantine as q where q.job_id = v_run.job_id and q.item = i.item
+      )
+      order by i.place
+    );
+  end if;
+  select d.affected, d.quarantined
+  into v_done
+  from app.do_items(v_job, p_run_id, v_now, v_items, v_run.retrying) as d
+  where pg_catalog.cardinality(v_items) > 0;
 
-  v_out_of_time := not v_result.done
+  v_over := (v_run.retrying or v_page.done)
+    and not exists (
+      select from app.job_quarantine as q where q.job_id = v_run.job_id and q.last_run_id <> p_run_id
+    );
+  v_out_of_time := not v_over
     and pg_catalog.clock_timestamp() >= v_run.started_at + pg_catalog.make_interval(secs => v_job.time_limit_seconds);
   update app.job_runs
-  set affected_rows = affected_rows + v_result.affected,
+  set affected_rows = affected_rows + coalesce(v_done.affected, 0),
+    quarantined = quarantined + coalesce(v_done.quarantined, 0),
     batches = batches + 1,
-    next_cursor = v_result.next_cursor,
+    next_cursor = v_page.next_cursor,
+    retrying = v_run.retrying or v_page.done,
     more = v_out_of_time,
-    status = case when v_result.done or v_out_of_time then 'succeeded' else 'running' end,
-    finished_at = case when v_result.done or v_out_of_time then pg_catalog.clock_timestamp() end
-  where run_id = p_run_id;
-  return v_result.done or v_out_of_time;
+    status = case when v_over or v_out_of_time then 'succeeded' else 'running' end,
+    finished_at = case when v_over or v_out_of_time then pg_catalog.clock_timestamp() end
+  where run_id = p_run_id
+    and status = 'running';
+  if not found then
+    raise exception 'run % was ended by somebody else during its batch, which is undone', p_run_id using errcode = 'MJ002';
+  end if;
+  return v_over or v_out_of_time;
 end;
 $$;
 
