@@ -22,20 +22,17 @@ export function needsPerson({ object, found }: Difference): boolean {
 /**
  * What heals objects that were damaged by hand, as far as that loses no data. What our files make is restored by
  * applying them again; what is still not as it was after both is for a person. First all that is taken away, then all
- * that is made: keys before the foreign keys that need them. A part of what is gone is not restored.
+ * that is made: keys before the foreign keys that need them.
  */
 export function planHealing(differences: readonly Difference[]): readonly HealStep[] {
-  const gone = differences.filter((difference) => needsPerson(difference) && difference.found === undefined);
-  const isPartOfGone = ({ object, declared }: Difference) =>
-    gone.some((whole) => declared?.parent === whole.object || object.endsWith(` ${whole.object}`));
+  // What depends on a column or table that is gone cannot be restored before it is there again.
+  if (differences.some((difference) => needsPerson(difference) && difference.found === undefined)) return [];
   const steps = (of: (difference: Difference) => string | null | undefined): HealStep[] =>
-    differences
-      .filter((difference) => !needsPerson(difference) && !isPartOfGone(difference))
-      .flatMap((difference) => {
-        const statement = of(difference);
-        const as = difference.object.startsWith("settings ") ? "administrator" : "owner";
-        return statement == null ? [] : [{ object: difference.object, statement, as }];
-      });
+    differences.flatMap((difference) => {
+      const statement = of(difference);
+      const as = difference.object.startsWith("settings ") ? "administrator" : "owner";
+      return statement == null ? [] : [{ object: difference.object, statement, as }];
+    });
   const removed = steps(({ object, declared, found }) => {
     const first =
       declared === undefined || object.startsWith("settings ") || (REPLACED.test(object) && declared.restore !== null);
