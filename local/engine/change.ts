@@ -5,7 +5,7 @@ import type { Step } from "./events.ts";
 import { PartialFailure } from "./provider.ts";
 import type { DiffResult, Existing, Provider } from "./provider.ts";
 import { hasProvider } from "./resource-state.ts";
-import type { ResourceState } from "./resource-state.ts";
+import type { PendingOperation, ResourceState } from "./resource-state.ts";
 import { takeStep } from "./run.ts";
 import type { Run } from "./run.ts";
 import { isProviderType } from "./urn.ts";
@@ -28,37 +28,26 @@ function withOutputs(state: ResourceState, outputs: Props | undefined): Resource
 /** Makes the resource. */
 export async function create(run: Run, next: ResourceState, provider: Provider): Promise<ResourceState> {
   const isProvider = isProviderType(next.type);
+  const inputs = next.inputs ?? {};
   await mayChange(run);
-  const made = await changeStep(run, { op: "create", urn: next.urn, new: next }, async () => {
+  return changed(run, { op: "create", urn: next.urn, new: next }, async () => {
     if (run.dryRun) {
-      const outputs = next.custom
-        ? isProvider
-          ? next.inputs
-          : provider.plannedOutputs(undefined, next.inputs ?? {})
-        : undefined;
-      return withOutputs({ ...next, id: isProvider ? UNKNOWN : undefined }, outputs);
+      const planned = isProvider ? inputs : next.custom ? provider.plannedOutputs(undefined, inputs) : undefined;
+      return withOutputs({ ...next, id: isProvider ? UNKNOWN : undefined }, planned);
     }
     const stamped = { ...next, created: run.now(), modified: run.now() };
-    let made: ResourceState = stamped;
-    let failure: PartialFailure | undefined;
-    await run.recorder.during({ type: "creating", resource: next }, async () => {
-      if (isProvider) made = withOutputs({ ...stamped, id: randomUUID() }, next.inputs);
-      else if (next.custom) {
-        try {
-          const { id, outputs } = await provider.create(next.urn, next.inputs ?? {});
-          made = withOutputs({ ...stamped, id }, outputs);
-        } catch (error) {
-          if (!(error instanceof PartialFailure)) throw error;
-          failure = error;
-          made = withOutputs({ ...stamped, id: error.id, initErrors: error.reasons }, error.outputs);
-        }
-      }
-      return { put: made };
-    });
-    if (failure) throw failure;
-    return made;
+    return recorded(
+      run,
+      { type: "creating", resource: next },
+      async () => {
+        if (isProvider) return withOutputs({ ...stamped, id: randomUUID() }, inputs);
+        if (!next.custom) return stamped;
+        const { id, outputs } = await provider.create(next.urn, inputs);
+        return withOutputs({ ...stamped, id }, outputs);
+      },
+      ({ id, outputs, reasons }) => withOutputs({ ...stamped, id, initErrors: reasons }, outputs),
+    );
   });
-  return registered(run, made);
 }
 
 /** Leaves the resource as it is; what the state says of it may still change. */
@@ -96,67 +85,66 @@ export async function update(
   provider: Provider,
 ): Promise<ResourceState> {
   const kept = { ...next, id: old.id };
-  const told = { op: "update" as const, urn: next.urn, old, detailed: diff.detailed };
+  const inputs = next.inputs ?? {};
+  const own = next.custom ? inputs : old.outputs;
   await mayChange(run);
-  const changed = await changeStep(run, { ...told, new: kept }, async () => {
-    const inputs = next.inputs ?? {};
-    if (run.dryRun) {
-      const outputs = hasProvider(next)
-        ? provider.plannedOutputs(existing(old), inputs)
-        : next.custom
-          ? inputs
-          : old.outputs;
-      return withOutputs(kept, outputs);
-    }
-    let made: ResourceState = {
-      ...kept,
-      outputs: next.custom ? inputs : old.outputs,
-      modified: next.custom ? run.now() : old.modified,
-    };
-    let failure: PartialFailure | undefined;
-    await run.recorder.during({ type: "updating", resource: kept }, async () => {
-      if (!hasProvider(next)) return { put: made };
-      try {
-        made = withOutputs(made, await provider.update(existing(old), inputs, next.ignoreChanges ?? []));
-      } catch (error) {
-        if (!(error instanceof PartialFailure)) throw error;
-        failure = error;
-        // What exists was not made with the new inputs (pkg/engine/update.go, OnResourceStepPost; pulumi/pulumi#2011).
-        made = { ...withOutputs(made, error.outputs), inputs: old.inputs, initErrors: error.reasons };
-      }
-      return { put: made };
-    });
-    if (failure) throw failure;
-    return made;
+  return changed(run, { op: "update", urn: next.urn, old, new: kept, detailed: diff.detailed }, async () => {
+    if (run.dryRun) return withOutputs(kept, hasProvider(next) ? provider.plannedOutputs(existing(old), inputs) : own);
+    const made = { ...kept, outputs: own, modified: next.custom ? run.now() : old.modified };
+    return recorded(
+      run,
+      { type: "updating", resource: kept },
+      async () => {
+        if (!hasProvider(next)) return made;
+        return withOutputs(made, await provider.update(existing(old), inputs, next.ignoreChanges ?? []));
+      },
+      // What exists was not made with the new inputs (pkg/engine/update.go, OnResourceStepPost; pulumi/pulumi#2011).
+      ({ outputs, reasons }) => ({ ...withOutputs(made, outputs), inputs: old.inputs, initErrors: reasons }),
+    );
   });
-  return registered(run, changed);
 }
 
 /** Takes over what exists under the id that the program gives. */
 export async function importExisting(run: Run, desired: ResourceState, provider: Provider): Promise<ResourceState> {
   const { urn, type, importID: id = "" } = desired;
   await mayChange(run);
-  return changeStep(run, { op: "import", urn, new: desired }, async () => {
+  const step = await takeStep(run, { op: "import", urn, new: desired }, async () => {
     const read = async () => {
       const found = await provider.read({ urn, id, inputs: {}, outputs: {} });
       if (found.id === "") throw new EngineError("resource", `resource '${id}' does not exist`);
       if (!found.inputs) throw new EngineError("resource", `the provider of ${type} does not support importing`);
       const stamped = { ...desired, id: found.id, inputs: found.inputs, created: run.now(), modified: run.now() };
-      return withOutputs(stamped, found.outputs);
+      return { put: withOutputs(stamped, found.outputs) };
     };
-    if (run.dryRun) return read();
-    let made = desired;
-    await run.recorder.during({ type: "importing", resource: desired }, async () => ({ put: (made = await read()) }));
-    return made;
+    const { put } = await (run.dryRun ? read() : run.recorder.during({ type: "importing", resource: desired }, read));
+    return { op: "import" as const, urn, new: put };
   });
+  return step.new;
 }
 
-/** A step whose work gives the resource as it is then. */
-async function changeStep(run: Run, step: Step, work: () => Promise<ResourceState>): Promise<ResourceState> {
-  let made: ResourceState | undefined;
-  await takeStep(run, step, async () => ({ ...step, new: (made = await work()) }));
-  if (!made) throw new EngineError("state", `${step.urn} was changed and its state is not known`);
-  return made;
+/** A step whose work gives the resource as it is then, and makes it known to the rest of the run. */
+async function changed(run: Run, step: Step, work: () => Promise<ResourceState>): Promise<ResourceState> {
+  const done = await takeStep(run, step, async () => ({ ...step, new: await work() }));
+  return registered(run, done.new);
+}
+
+/** Does the work as an operation of the state. What was made but is not ready is kept as `partial` says, and is an error. */
+async function recorded(
+  run: Run,
+  operation: PendingOperation,
+  work: () => Promise<ResourceState>,
+  partial: (failure: PartialFailure) => ResourceState,
+): Promise<ResourceState> {
+  const { put, failure } = await run.recorder.during(operation, async () => {
+    try {
+      return { put: await work(), failure: undefined };
+    } catch (error) {
+      if (!(error instanceof PartialFailure)) throw error;
+      return { put: partial(error), failure: error };
+    }
+  });
+  if (failure) throw failure;
+  return put;
 }
 
 /** A change begins only when nothing in the whole program will be refused. */

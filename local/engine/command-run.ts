@@ -39,9 +39,9 @@ export async function runCommand(
   terminal: Terminal,
 ): Promise<number> {
   const kind: Kind = command === "preview" ? "update" : command;
-  const { run: options } = line;
-  const planOnly = command === "preview" || options.previewOnly;
-  if (!planOnly && !options.yes && !(terminal.interactive && !options.json)) {
+  const [json, yes] = [line.flag("json"), line.flag("yes")];
+  const planOnly = command === "preview" || line.flag("preview-only");
+  if (!planOnly && !yes && !(terminal.interactive && !json)) {
     throw new EngineError(
       "usage",
       `${command === "update" ? "up" : command} changes things: pass --yes to go on without being asked`,
@@ -54,17 +54,18 @@ export async function runCommand(
   try {
     const stack = await openStack(place);
     const context = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
-    warnOfPending(stack, terminal, options.json);
-    if (planOnly || !options.skipPreview) {
+    if (!json) warnOfPending(stack, terminal);
+    const previewed = planOnly || !line.flag("skip-preview");
+    if (previewed) {
       const preview = await onePass(context, true, false);
-      if (!preview.succeeded) return exitOf(preview, stop);
-      if (planOnly) return expected(preview, options.expectNoChanges, terminal, "proposed");
+      if (!preview.succeeded) return exitOf(stop);
+      if (planOnly) return expected(preview, line, terminal, "proposed");
       assertSupported(preview.unsupported);
-      if (!options.yes && !(await confirm(kind))) return 1;
+      if (!yes && !(await confirm(kind))) return 1;
     }
-    const result = await onePass(context, false, !options.skipPreview);
-    if (!result.succeeded) return exitOf(result, stop);
-    return expected(result, options.expectNoChanges, terminal, "made");
+    const result = await onePass(context, false, previewed);
+    if (!result.succeeded) return exitOf(stop);
+    return expected(result, line, terminal, "made");
   } finally {
     unlock();
     forget();
@@ -82,14 +83,13 @@ interface Context {
 
 async function onePass(context: Context, dryRun: boolean, previewed: boolean): Promise<PassResult> {
   const { kind, line, stack, config, stop, terminal } = context;
-  const { run: options } = line;
   const { project, deployment, stored, files } = stack;
   const env = sdkEnvironment(project, stack.name, config, stack.env);
   const events = eventsFor(line, terminal, dryRun, kind);
   // Of operations that an earlier run left, the CLI keeps only creations: those alone may have made what nobody knows.
   const start = { ...deployment, pending: deployment.pending.filter((p) => p.type === "creating") };
   const recorder = dryRun ? undefined : await JournalRecorder.open(files, project.name, stored, start, stack.crypter);
-  const parallel = options.parallel ?? 4 * availableParallelism();
+  const parallel = line.parallel ?? 4 * availableParallelism();
   const output = (text: string) => {
     terminal.err(`${text}\n`);
   };
@@ -102,11 +102,11 @@ async function onePass(context: Context, dryRun: boolean, previewed: boolean): P
       env,
       kind,
       dryRun,
-      refresh: kind === "refresh" || options.refresh,
-      runProgram: options.runProgram,
+      refresh: kind === "refresh" || line.flag("refresh"),
+      runProgram: line.flag("run-program"),
       parallel,
-      targets: options.targets,
-      targetDependents: options.targetDependents,
+      targets: line.targets,
+      targetDependents: line.flag("target-dependents"),
       previewed,
       start,
       providers: new ProviderRegistry({
@@ -137,15 +137,15 @@ async function onePass(context: Context, dryRun: boolean, previewed: boolean): P
 }
 
 function eventsFor(line: CommandLine, terminal: Terminal, planning: boolean, kind: Kind): Events {
-  if (line.run.json) return jsonEvents(planning, terminal.out);
+  if (line.flag("json")) return jsonEvents(planning, terminal.out);
   const titles = {
     update: ["Previewing update", "Updating"],
     refresh: ["Previewing refresh", "Refreshing"],
     destroy: ["Previewing destroy", "Destroying"],
   };
   terminal.out(`${titles[kind][planning ? 0 : 1] ?? ""}:\n`);
-  const { diff, suppressOutputs } = line.run;
-  return displayEvents({ planning, diff, color: terminal.color, showOutputs: !suppressOutputs, write: terminal.out });
+  const [diff, showOutputs] = [line.flag("diff"), !line.flag("suppress-outputs")];
+  return displayEvents({ planning, diff, color: terminal.color, showOutputs, write: terminal.out });
 }
 
 /** Whether something was changed or would be. */
@@ -153,20 +153,19 @@ function hasChanges(counts: ReadonlyMap<Operation, number>): boolean {
   return [...counts].some(([op, n]) => op !== "same" && n > 0);
 }
 
-function expected(result: PassResult, none: boolean, terminal: Terminal, verb: string): number {
-  if (!none || !hasChanges(result.counts)) return 0;
+function expected(result: PassResult, line: CommandLine, terminal: Terminal, verb: string): number {
+  if (!line.flag("expect-no-changes") || !hasChanges(result.counts)) return 0;
   terminal.err(`error: no changes were expected but changes were ${verb}\n`);
   return CHANGES_EXIT;
 }
 
-function exitOf(result: PassResult, stop: Stop): number {
-  if (result.succeeded) return 0;
+function exitOf(stop: Stop): number {
   return stop.reason === "canceled" ? CANCELED_EXIT : 1;
 }
 
-function warnOfPending({ deployment }: OpenStack, terminal: Terminal, json: boolean): void {
+function warnOfPending({ deployment }: OpenStack, terminal: Terminal): void {
   const creating = deployment.pending.filter((p) => p.type === "creating");
-  if (creating.length === 0 || json) return;
+  if (creating.length === 0) return;
   terminal.err(
     `warning: an earlier run was interrupted while it created these; they may exist without being in the state. \`npm run recover\` looks for them:\n` +
       creating.map((p) => `  ${p.resource.urn}\n`).join(""),

@@ -33,7 +33,7 @@ export function displayEvents(settings: DisplaySettings): Events {
   };
 
   const showStep = (step: Step, seconds: number) => {
-    const op = step.op === "refresh" ? refreshed(step) : step.op;
+    const op = step.op === "refresh" ? (step.found ?? "same") : step.op;
     if (op === "same") return;
     const sign = SIGNS[op];
     const changes = op === "delete" ? [] : changesOf(step);
@@ -74,12 +74,6 @@ export function displayEvents(settings: DisplaySettings): Events {
       line(describeSummary(summary));
     },
   };
-}
-
-function refreshed(step: Step): Operation {
-  if (!step.new) return "delete";
-  if (step.found) return step.found;
-  return changesOf(step).length > 0 ? "update" : "same";
 }
 
 function verb(op: Operation, planning: boolean): string {

@@ -2,33 +2,6 @@ import { parseArgs } from "node:util";
 
 import { EngineError, messageOf, refusal } from "./errors.ts";
 
-/** The flags of a run, as the CLI spells them. */
-interface RunOptions {
-  readonly yes: boolean;
-  readonly skipPreview: boolean;
-  readonly previewOnly: boolean;
-  readonly refresh: boolean;
-  readonly runProgram: boolean;
-  readonly diff: boolean;
-  readonly json: boolean;
-  readonly expectNoChanges: boolean;
-  readonly suppressOutputs: boolean;
-  readonly parallel: number | undefined;
-  readonly targets: readonly string[];
-  readonly targetDependents: boolean;
-}
-
-/** A command line: words, and flags by name. */
-export interface CommandLine {
-  readonly words: readonly string[];
-  readonly folder: string;
-  readonly stack: string | undefined;
-  readonly color: string | undefined;
-  readonly flag: (name: string) => boolean;
-  readonly text: (name: string) => string | undefined;
-  readonly run: RunOptions;
-}
-
 const switches = {
   yes: { type: "boolean", short: "y" },
   "skip-preview": { type: "boolean", short: "f" },
@@ -56,23 +29,26 @@ const texts = {
 } as const;
 const lists = { target: { type: "string", short: "t", multiple: true } } as const;
 
+/** A command line: words, and flags by name. */
+export interface CommandLine {
+  readonly words: readonly string[];
+  readonly folder: string;
+  readonly stack: string | undefined;
+  readonly color: string | undefined;
+  /** How many operations at a time; undefined leaves it to the engine. */
+  readonly parallel: number | undefined;
+  /** URNs to destroy; empty for all. */
+  readonly targets: readonly string[];
+  readonly flag: (name: keyof typeof switches) => boolean;
+  readonly text: (name: keyof typeof texts) => string | undefined;
+}
+
 const COMMON: readonly string[] = ["cwd", "stack", "color", "non-interactive"];
-const RUN: readonly string[] = [
-  ...[
-    "yes",
-    "skip-preview",
-    "preview-only",
-    "diff",
-    "json",
-    "expect-no-changes",
-    "suppress-outputs",
-    "parallel",
-    "message",
-  ],
-];
+const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "suppress-outputs", "parallel", "message"];
+const RUN: readonly string[] = [...PLAN, "yes", "skip-preview", "preview-only"];
 /** The flags that each command takes; the CLI has others, which are refused by name. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  preview: ["diff", "json", "expect-no-changes", "suppress-outputs", "parallel", "message", "refresh"],
+  preview: [...PLAN, "refresh"],
   up: [...RUN, "refresh"],
   refresh: [...RUN, "run-program"],
   destroy: [...RUN, "refresh", "target", "target-dependents"],
@@ -132,8 +108,7 @@ export function parseCommandLine(args: readonly string[]): { readonly command: s
 }
 
 function lineOf(words: readonly string[], values: Readonly<Record<string, unknown>>): CommandLine {
-  const flag = (name: string) => values[name] === true;
-  const text = (name: string) => values[name] as string | undefined;
+  const text = (name: keyof typeof texts) => values[name] as string | undefined;
   const parallel = text("parallel");
   if (parallel !== undefined && !/^\d+$/.test(parallel))
     throw new EngineError("usage", `--parallel is "${parallel}"; give a whole number`);
@@ -142,23 +117,11 @@ function lineOf(words: readonly string[], values: Readonly<Record<string, unknow
     folder: text("cwd") ?? ".",
     stack: text("stack"),
     color: text("color"),
-    flag,
+    // The CLI takes 0 as 1, and as no limit only what is below.
+    parallel: parallel === undefined ? undefined : Math.max(1, Number(parallel)),
+    targets: (values["target"] as readonly string[] | undefined) ?? [],
+    flag: (name) => values[name] === true,
     text,
-    run: {
-      yes: flag("yes"),
-      skipPreview: flag("skip-preview"),
-      previewOnly: flag("preview-only"),
-      refresh: flag("refresh"),
-      runProgram: flag("run-program"),
-      diff: flag("diff"),
-      json: flag("json"),
-      expectNoChanges: flag("expect-no-changes"),
-      suppressOutputs: flag("suppress-outputs"),
-      // The CLI takes 0 as 1, and as no limit only what is below.
-      parallel: parallel === undefined ? undefined : Math.max(1, Number(parallel)),
-      targets: (values["target"] as readonly string[] | undefined) ?? [],
-      targetDependents: flag("target-dependents"),
-    },
   };
 }
 

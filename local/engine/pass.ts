@@ -89,7 +89,7 @@ async function runPhases(settings: PassSettings, run: Run): Promise<boolean> {
   const { kind, refresh, runProgram, rebase, stop } = settings;
   if (kind === "refresh" && runProgram) return refreshByProgram(settings, run);
   if (refresh) {
-    const complete = await refreshAll(run, kind === "refresh");
+    const complete = await refreshAll(run);
     await rebase([...run.olds.values(), ...run.condemned]);
     if (!complete) return false;
   }
@@ -106,6 +106,7 @@ function newRun(settings: PassSettings, known: KnownAnswers | undefined, parts: 
     project: settings.project.name,
     stack: settings.stack,
     dryRun: parts.dryRun,
+    onlyRefreshes: settings.kind === "refresh",
     slots: new Slots(settings.parallel),
     providers: parts.providers,
     recorder: parts.dryRun ? noRecorder : parts.recorder,

@@ -102,7 +102,7 @@ export class JournalRecorder implements Recorder {
     return new JournalRecorder(files, project, start, salt, source, digest);
   }
 
-  async during(operation: PendingOperation, work: () => Promise<Outcome>): Promise<void> {
+  async during<T extends Outcome>(operation: PendingOperation, work: () => Promise<T>): Promise<T> {
     const id = (this.#lastId += 1);
     this.#changed = true;
     this.#snapshot.begin(id, operation);
@@ -110,7 +110,9 @@ export class JournalRecorder implements Recorder {
     let outcome: Outcome = {};
     let known = true;
     try {
-      outcome = await work();
+      const done = await work();
+      outcome = done;
+      return done;
     } catch (error) {
       // A provider that died may have done its work: the operation stays pending, and recovery looks for what it made.
       known = !(error instanceof EngineError && error.code === "provider");
@@ -118,7 +120,7 @@ export class JournalRecorder implements Recorder {
     } finally {
       if (known) {
         this.#snapshot.end(id, outcome);
-        await this.#add({ end: id, ...outcome });
+        await this.#add({ end: id, put: outcome.put, drop: outcome.drop });
       }
     }
   }
@@ -171,9 +173,7 @@ function sealEntry(entry: JournalEntry, crypter: Crypter | undefined): string {
 
 /** Records nothing: a preview. */
 export const noRecorder: Recorder = {
-  during: async (_operation, work) => {
-    await work();
-  },
+  during: (_operation, work) => work(),
   put: () => Promise.resolve(),
 };
 

@@ -14,7 +14,7 @@ export async function refreshByProgram(settings: PassSettings, run: Run): Promis
   const results = new Map<string, ResourceState | undefined>();
   const read = async (old: ResourceState): Promise<ResourceState | undefined> => {
     results.set(old.urn, old);
-    const found = await run.slots.run(() => refreshOne(run, old, true));
+    const found = await run.slots.run(() => refreshOne(run, old));
     results.set(old.urn, found);
     return found;
   };

@@ -1,3 +1,4 @@
+import type { Step } from "./events.ts";
 import type { PropertyChange } from "./provider.ts";
 import { hasProvider } from "./resource-state.ts";
 import type { ResourceState } from "./resource-state.ts";
@@ -12,14 +13,14 @@ type Refreshed = ResourceState | undefined;
  * Reads every resource of the state and makes what was found the state that the run goes on with. One failing read does not
  * stop the others; it then ends the run (deployment_executor.go, refresh). Gives back whether all could be read.
  */
-export async function refreshAll(run: Run, own: boolean): Promise<boolean> {
+export async function refreshAll(run: Run): Promise<boolean> {
   let failed = false;
   const results = new Map<string, Refreshed>();
   await Promise.all(
     [...run.olds.values()].map(async (state) => {
       results.set(state.urn, state);
       try {
-        results.set(state.urn, await run.slots.run(() => refreshOne(run, state, own)));
+        results.set(state.urn, await run.slots.run(() => refreshOne(run, state)));
       } catch {
         failed = true;
       }
@@ -32,17 +33,17 @@ export async function refreshAll(run: Run, own: boolean): Promise<boolean> {
 }
 
 /** Reads one resource; components and providers are as they were. */
-export async function refreshOne(run: Run, old: ResourceState, own: boolean): Promise<Refreshed> {
+export async function refreshOne(run: Run, old: ResourceState): Promise<Refreshed> {
   if (run.stop.reason) return old;
-  const step = await takeStep(run, { op: "refresh", urn: old.urn, old, new: old }, async () => {
+  const step = await takeStep<Step>(run, { op: "refresh", urn: old.urn, old, new: old }, async () => {
     const told = { op: "refresh" as const, urn: old.urn, old };
-    if (!hasProvider(old)) return { ...told, new: old, found: own ? "same" : undefined };
+    if (!hasProvider(old)) return { ...told, new: old, found: "same" };
     ensureProvider(run, old);
     const provider = run.providers.get(old.provider ?? "", old.type);
     const inputs = old.inputs ?? {};
     const before = { urn: old.urn, id: old.id ?? "", inputs, outputs: old.outputs ?? {} };
     const read = await provider.read(before);
-    if (read.id === "") return { ...told, found: own ? "delete" : undefined };
+    if (read.id === "") return { ...told, found: "delete" };
     const found: ResourceState = {
       ...old,
       id: read.id,
@@ -59,7 +60,7 @@ export async function refreshOne(run: Run, old: ResourceState, own: boolean): Pr
       ...told,
       new: moved ? { ...found, modified: run.now() } : found,
       detailed: diff.detailed && invert(diff.detailed),
-      found: own ? (changed ? "update" : "same") : undefined,
+      found: changed ? "update" : "same",
     };
   });
   return step.new;

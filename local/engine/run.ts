@@ -11,7 +11,7 @@ import { isDefaultProvider, parseReference } from "./urn.ts";
 /** Writes down what a run does to the state; a preview writes nothing. */
 export interface Recorder {
   /** Does the work as an operation that stays pending in the state if the engine dies meanwhile. */
-  readonly during: (operation: PendingOperation, work: () => Promise<Outcome>) => Promise<void>;
+  readonly during: <T extends Outcome>(operation: PendingOperation, work: () => Promise<T>) => Promise<T>;
   readonly put: (state: ResourceState) => Promise<void>;
 }
 
@@ -49,6 +49,8 @@ export interface Run {
   readonly project: string;
   readonly stack: string;
   readonly dryRun: boolean;
+  /** The command is `refresh`: nothing follows what is found. */
+  readonly onlyRefreshes: boolean;
   readonly slots: Slots;
   readonly providers: ProviderRegistry;
   readonly recorder: Recorder;
@@ -76,7 +78,7 @@ export interface Run {
 }
 
 /** Tells of the step, does it, and tells how it went; an error ends the run after what is running. */
-export async function takeStep(run: Run, step: Step, work: () => Promise<Step>): Promise<Step> {
+export async function takeStep<T extends Step>(run: Run, step: Step, work: () => Promise<T>): Promise<T> {
   const told = !isDefaultProvider(step.urn);
   if (told) run.events.started(step);
   const began = performance.now();
@@ -113,7 +115,7 @@ function isTold(error: unknown): boolean {
 
 /** A refresh counts as what it found, and only where nothing else follows it (pkg/engine/update.go, OnResourceStepPost). */
 function count(run: Run, step: Step): void {
-  const op = step.op === "refresh" ? step.found : step.op;
+  const op = step.op !== "refresh" ? step.op : run.onlyRefreshes ? step.found : undefined;
   if (op) run.counts.set(op, (run.counts.get(op) ?? 0) + 1);
 }
 

@@ -28,6 +28,7 @@ interface StackPlace {
 export interface OpenStack extends StackPlace {
   readonly stored: StoredState;
   readonly deployment: Deployment;
+  readonly file: StackFile;
   /** What new secrets are closed with. */
   readonly crypter: CrypterSource;
 }
@@ -76,21 +77,21 @@ export async function openStack(place: StackPlace): Promise<OpenStack> {
       `no stack named '${place.name}' in ${place.folder}${others}; make it by \`stack init ${place.name}\``,
     );
   }
-  const stackSalt = readStackFile(place.project, place.name).salt;
+  const file = readStackFile(place.project, place.name);
   const crypters = new Map<string | undefined, Promise<Crypter>>();
   const open = (salt: string | undefined): Promise<Crypter> => {
     const known = crypters.get(salt) ?? openCrypter(readPassphrase(place.env, place.project.folder), salt);
     crypters.set(salt, known);
     return known;
   };
-  const opener = stored.hasSecrets ? await open(stored.raw.salt ?? stackSalt) : undefined;
+  const opener = stored.hasSecrets ? await open(stored.raw.salt ?? file.salt) : undefined;
   const deployment = openState(stored, opener);
-  return { ...place, stored, deployment, crypter: () => open(stored.raw.salt ?? stackSalt) };
+  return { ...place, stored, deployment, file, crypter: () => open(stored.raw.salt ?? file.salt) };
 }
 
 /** The stack's config as the program gets it. */
 export async function openConfig(stack: OpenStack): Promise<StackConfig> {
-  const file: StackFile = readStackFile(stack.project, stack.name);
+  const { file } = stack;
   if (file.hasSecrets && file.salt === undefined) {
     throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);
   }

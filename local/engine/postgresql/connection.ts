@@ -21,21 +21,10 @@ interface ServerSettings {
   readonly connectTimeoutSeconds: number;
 }
 
-const KNOWN: readonly string[] = [
-  ...[
-    "host",
-    "port",
-    "username",
-    "password",
-    "database",
-    "databaseUsername",
-    "superuser",
-    "sslmode",
-    "sslMode",
-    "sslrootcert",
-  ],
-  ...["connectTimeout", "maxConnections", "expectedVersion", "version"],
-];
+const KNOWN: readonly string[] = (
+  "host port username password database databaseUsername superuser sslmode sslMode sslrootcert " +
+  "connectTimeout maxConnections expectedVersion version"
+).split(" ");
 const SSL_MODES: readonly string[] = ["disable", "require", "verify-ca", "verify-full"];
 
 /** Reads the provider's inputs, of which all but texts come as JSON; the environment fills in what the real provider takes from it. */
