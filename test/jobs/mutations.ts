@@ -4,11 +4,12 @@ import { sqlRoot } from "../merchants.ts";
 import * as claim from "./checks/claim.ts";
 import * as due from "./checks/due.ts";
 import * as failures from "./checks/failures.ts";
+import * as ledger from "./checks/ledger.ts";
 import * as quarantine from "./checks/quarantine.ts";
 import * as run from "./checks/run.ts";
 import type { Check } from "./checks/all.ts";
 
-/** A fault that somebody could make in the engine's SQL, and the check that finds it. */
+/** A fault that somebody could make in the SQL, and the check that finds it. */
 export interface Mutation {
   readonly name: string;
   /** Below sql/merchant/. */
@@ -295,6 +296,48 @@ export const MUTATIONS: readonly Mutation[] = [
     from: "      and not r.more\n",
     to: "",
     check: due.overdueUntilACompleteSuccess,
+  },
+  {
+    name: "a lot is not locked before its balance is looked at",
+    file: "ledger/routines/lock_lot.sql",
+    from: "where l.lot_id = p_lot_id for update;",
+    to: "where l.lot_id = p_lot_id;",
+    check: ledger.spendsNeverOverdraw,
+  },
+  {
+    name: "an operation that is closed is closed again",
+    file: "ledger/routines/011_cleanup_expired_operations.sql",
+    from: "      and o.state = 'open'\n      and o.expires_at <= p_now\n    order by o.operation_id",
+    to: "      and o.expires_at <= p_now\n    order by o.operation_id",
+    check: ledger.heldMoneyIsReleasedOnce,
+  },
+  {
+    name: "no uniqueness of a release",
+    file: "ledger/migrations/002_create_ledger.sql",
+    from: "create unique index ledger_entries_once_an_operation",
+    to: "drop index app.ledger_entries_once_an_operation; create index ledger_entries_once_an_operation",
+    check: ledger.heldMoneyIsReleasedOnce,
+  },
+  {
+    name: "what is asked to expire expires, due or not",
+    file: "ledger/routines/010_expire_lots.sql",
+    from: "      and l.expires_at <= p_now\n    order by l.lot_id",
+    to: "    order by l.lot_id",
+    check: ledger.nothingExpiresEarly,
+  },
+  {
+    name: "an empty lot gets an expiry of nothing",
+    file: "ledger/routines/010_expire_lots.sql",
+    from: "\n  having pg_catalog.sum(e.amount_minor) > 0;",
+    to: ";",
+    check: run.expiresOnceAndExactly,
+  },
+  {
+    name: "a lot that has expired is not marked",
+    file: "ledger/routines/010_expire_lots.sql",
+    from: "set expired_at = pg_catalog.clock_timestamp()",
+    to: "set expired_at = null",
+    check: run.expiresOnceAndExactly,
   },
 ];
 

@@ -2,13 +2,14 @@ import type { JobsDatabase } from "../database.ts";
 import * as claim from "./claim.ts";
 import * as due from "./due.ts";
 import * as failures from "./failures.ts";
+import * as ledger from "./ledger.ts";
 import * as quarantine from "./quarantine.ts";
 import * as run from "./run.ts";
 
 /** Throws when the engine in a fresh database does not do what the check's name says. */
 export type Check = (db: JobsDatabase) => Promise<void>;
 
-/** What the job engine promises, each by a check. */
+/** What the engine and the jobs of the ledger promise, each by a check. */
 export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["run: lots that are due are debited to 0, once", run.expiresOnceAndExactly],
   ["run: an error in the third batch keeps two batches and the row, and is raised", run.errorInTheThirdBatch],
@@ -58,4 +59,8 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: a job is overdue until a complete success", due.overdueUntilACompleteSuccess],
   ["due time: catch-up runs all overdue jobs, also after one failed, and raises once", due.catchUpRunsThemAll],
   ["due time: a cancelled catch-up stops", due.cancelledCatchUpStops],
+  ["ledger: spends never overdraw a lot", ledger.spendsNeverOverdraw],
+  ["ledger: what an operation held is released once", ledger.heldMoneyIsReleasedOnce],
+  ["ledger: nothing expires early", ledger.nothingExpiresEarly],
+  ["ledger: a late credit goes with the next run", ledger.lateCreditExpires],
 ];
