@@ -37,7 +37,7 @@ with grants as (
     from pg_catalog.pg_class as c
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     where n.nspname in ('app', 'merchant_jobs')
-      and c.relkind = 'r'
+      and c.relkind in ('r', 'v')
   ) as acl
   cross join lateral pg_catalog.aclexplode(acl.items) as item
   group by acl.catalog, acl.object_id
@@ -90,7 +90,15 @@ from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 left join grants as g on g.catalog = 'pg_class' and g.object_id = c.oid
 where n.nspname in ('app', 'merchant_jobs')
-  and c.relkind = 'r'
+  and c.relkind in ('r', 'v')
+union all
+select
+  'view ' || c.oid::regclass::text,
+  pg_catalog.concat_ws(e'\n', pg_catalog.pg_get_viewdef(c.oid), 'comment: ' || pg_catalog.obj_description(c.oid, 'pg_class'))
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where n.nspname in ('app', 'merchant_jobs')
+  and c.relkind = 'v'
 union all
 select 'connection limit of role ' || r.rolname, r.rolconnlimit::text
 from pg_catalog.pg_roles as r

@@ -9,14 +9,15 @@ import { hashesOf, readSqlFiles, type Hashes } from "../converge/sql-files.ts";
 import { batchFunctionOf } from "../spec/jobs.ts";
 import type { MerchantSpec } from "../spec/merchants.ts";
 import { parseStack } from "../spec/stack.ts";
+import type { RunningServer } from "../local/postgres.ts";
 import { adminClient, testServer } from "./server.ts";
 
 /** The repository's SQL files. */
 export const sqlRoot = path.join(import.meta.dirname, "..", "sql");
 
-/** The test server as a cell. */
-export function testCell(): CellAddress {
-  const { host, port, admin, password } = testServer();
+/** The test server, or another one, as a cell. */
+export function testCell(server: RunningServer = testServer()): CellAddress {
+  const { host, port, admin, password } = server;
   return { cell: "home", host, port, user: admin, password, tls: "disable" };
 }
 
@@ -62,13 +63,13 @@ export async function prepareCell(address: CellAddress = testCell()): Promise<vo
 }
 
 /** Makes the owner role and the database, as the resources of the PostgreSQL provider do, and nothing else. */
-export async function makeDatabase(spec: MerchantSpec): Promise<void> {
-  const admin = await adminClient("postgres");
+export async function makeDatabase(spec: MerchantSpec, server: RunningServer = testServer()): Promise<void> {
+  const admin = await adminClient("postgres", server);
   try {
     const owner = pg.escapeIdentifier(spec.ownerRole);
     await admin.query(`create role ${owner}`);
     await admin.query(`grant pg_read_all_stats to ${owner}`);
-    await applyAccess(targetsOf(spec).access);
+    await applyAccess(targetsOf(spec, testCell(server)).access);
     await admin.query(`create database ${pg.escapeIdentifier(spec.database)} owner ${owner} template template0`);
   } finally {
     await admin.end();
@@ -76,9 +77,9 @@ export async function makeDatabase(spec: MerchantSpec): Promise<void> {
 }
 
 /** Onboards a merchant through converge, and gives its targets. */
-export async function onboard(spec: MerchantSpec, root = sqlRoot) {
-  const targets = targetsOf(spec, testCell(), root);
-  await makeDatabase(spec);
+export async function onboard(spec: MerchantSpec, root = sqlRoot, server: RunningServer = testServer()) {
+  const targets = targetsOf(spec, testCell(server), root);
+  await makeDatabase(spec, server);
   await applyMigrations(targets.migrations, filesOf(targets.migrations));
   await applyCrontab(targets.crontab);
   return targets;

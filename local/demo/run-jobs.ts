@@ -33,6 +33,10 @@ export async function runOnce(
   tell: (line: string) => void,
 ): Promise<void> {
   for (const { merchant, jobs } of due) {
+    // What pg_cron starts does nothing unless it is due: here since ever, not only since the job was made.
+    await withSession(address, merchant.database, (session) =>
+      session.query("update app.jobs set due_from = '-infinity' where name = any ($1::text[])", [jobs]),
+    );
     await inCronDatabase(address, merchant, async (session) => {
       for (const job of jobs) {
         await schedule(session, {

@@ -31,6 +31,32 @@ export async function installWithApt(found: Found, log: (line: string) => void):
   log(`installing ${packages.join(" and ")} with apt-get: the local server needs a PostgreSQL with pg_cron`);
   if (packages.length > 1)
     log("(Debian makes a server of its own with it, on port 5432; this project does not use it)");
+  await aptGetInstall(prefix, packages, `Run it by hand, or:\n${waysOn(major)}`);
+}
+
+/**
+ * Installs the package of an extension for a PostgreSQL that apt-get installed. Throws `extension_missing` when it may
+ * not, `install_failed` when apt-get fails; both say what to install.
+ */
+export async function installExtension(major: number, extension: string, log: (line: string) => void): Promise<void> {
+  const name = `postgresql-${major}-${extension.replaceAll("_", "-")}`;
+  const byHand = `install it: sudo apt-get update && sudo apt-get install --yes ${name}`;
+  const permission = await askPermission();
+  if ("refused" in permission) {
+    throw new LocalServerError(
+      "extension_missing",
+      `PostgreSQL ${major} has no extension ${extension}, and it was not installed: ${permission.refused}; ${byHand}`,
+    );
+  }
+  log(`installing ${name} with apt-get`);
+  await aptGetInstall(permission.prefix, [name], byHand);
+}
+
+async function aptGetInstall(
+  prefix: readonly [string, ...string[]],
+  packages: readonly string[],
+  otherwise: string,
+): Promise<void> {
   const install = ["install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...packages];
   let result = await aptGet(prefix, install);
   if (result.status !== 0) {
@@ -42,7 +68,7 @@ export async function installWithApt(found: Found, log: (line: string) => void):
     const command = `apt-get ${install.join(" ")}`;
     throw new LocalServerError(
       "install_failed",
-      `${command} failed:\n${lastLines(result.stderr || result.stdout, 8)}\nRun it by hand, or:\n${waysOn(major)}`,
+      `${command} failed:\n${lastLines(result.stderr || result.stdout, 8)}\n${otherwise}`,
     );
   }
 }

@@ -2,6 +2,7 @@
  * Why the local server could not do what it was asked:
  * - `postgres_missing`: no PostgreSQL with pg_cron on this machine, and none could be installed
  * - `install_failed`: apt-get was allowed to run and failed
+ * - `extension_missing`: PostgreSQL has not the extension, and it could not be installed
  * - `version_missing`: the data folder was made by a major version that is no longer installed
  * - `setting_invalid`: a setting that was asked for cannot be a line of postgresql.conf
  * - `account_missing`: started by root, and there is no operating-system user to run the server as
@@ -17,6 +18,7 @@
 export type LocalServerErrorCode =
   | "postgres_missing"
   | "install_failed"
+  | "extension_missing"
   | "version_missing"
   | "setting_invalid"
   | "account_missing"

@@ -69,7 +69,15 @@ begin
   execute pg_catalog.format('alter role %I in database %I set lock_timeout = ''30s''', v_job, v_database);
 
   execute pg_catalog.format('grant usage on schema app to %I, %I', v_app, v_job);
-  execute pg_catalog.format('grant select on app.jobs, app.job_runs, app.job_quarantine to %I', v_app);
+  execute pg_catalog.format(
+    'grant select on app.jobs, app.job_runs, app.job_quarantine, app.job_health, app.recent_runs to %I', v_app
+  );
+  -- What the views ask, which they do with the rights of who looks at them.
+  execute pg_catalog.format(
+    'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz), '
+      || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to %I',
+    v_app
+  );
 
   -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three
   -- functions that do the work with the owner's rights, each of which looks at who calls. No table, no batch function.

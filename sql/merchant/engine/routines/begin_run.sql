@@ -4,27 +4,51 @@ set search_path = ''
 set lock_timeout = '5s'
 as $$
 declare
-  v_job_id bigint;
+  v_scheduler constant text := app.scheduler_of_session();
+  v_job app.jobs;
+  v_due timestamptz := p_due;
   v_claim app.job_runs;
   v_run_id bigint;
 begin
-  select j.job_id into v_job_id from app.jobs as j where j.name = p_job;
-  if v_job_id is null then
-    raise exception 'there is no job %', pg_catalog.quote_literal(p_job)
-      using errcode = 'MJ001', hint = 'app.jobs lists the jobs of this database; pulumi up writes it.';
+  select j.* into v_job from app.jobs as j where j.name = p_job;
+  if not found then
+    raise exception 'there is no job %: app.jobs lists those of this database', pg_catalog.quote_literal(p_job)
+      using errcode = 'MJ001';
+  end if;
+  if p_due > pg_catalog.clock_timestamp() then
+    raise exception 'job % is not due yet: % is later than the server''s clock', p_job, p_due
+      using errcode = 'MJ011';
+  end if;
+  -- A crontab may fire when nothing is due: in a time zone it does so at each offset that the zone has in a year. A
+  -- schedule of seconds has no due times, and a call by hand is never asked for one.
+  if p_due is null and v_scheduler = 'pg_cron' and not v_job.due_schedule ? 'every' then
+    v_due := app.last_due(p_job, pg_catalog.clock_timestamp());
+    if v_due is null or v_due <= v_job.due_from or not v_job.enabled then
+      return null;
+    end if;
+  end if;
+  if not app.is_open(v_job.job_id, v_due) then
+    return null;
   end if;
 
-  v_claim := app.live_claim(v_job_id);
+  v_claim := app.live_claim(v_job.job_id);
   if v_claim.run_id is null then
     -- Class 7261 is ours; the lock ends with the transaction, so that no path leaves it behind. Each batch holds it too.
     -- Nobody is alive here, so this waits at most for one that is claiming, or committing its last batch, right now.
-    perform pg_catalog.pg_advisory_xact_lock(7261, v_job_id::integer);
-    v_claim := app.live_claim(v_job_id);
+    perform pg_catalog.pg_advisory_xact_lock(7261, v_job.job_id::integer);
+    v_claim := app.live_claim(v_job.job_id);
   end if;
   if v_claim.run_id is not null then
-    insert into app.job_runs (job_id, scheduler, status, due, finished_at)
-    values (v_job_id, app.scheduler_of_session(), 'skipped', p_due, pg_catalog.clock_timestamp())
-    on conflict (job_id, due) where status = 'skipped' do nothing;
+    -- A run that began since the due time does what this call is for.
+    if v_due is null or v_claim.started_at < v_due then
+      insert into app.job_runs (job_id, scheduler, status, due, finished_at)
+      values (v_job.job_id, v_scheduler, 'skipped', v_due, pg_catalog.clock_timestamp())
+      on conflict (job_id, due) where status = 'skipped' do nothing;
+    end if;
+    return null;
+  end if;
+  -- Again: while this waited, somebody may have done it.
+  if not app.is_open(v_job.job_id, v_due) then
     return null;
   end if;
 
@@ -32,16 +56,17 @@ begin
   set status = 'abandoned',
     finished_at = pg_catalog.clock_timestamp(),
     error = 'the session that ran it is gone'
-  where job_id = v_job_id
+  where job_id = v_job.job_id
     and status = 'running';
   insert into app.job_runs (job_id, scheduler, status, due)
-  values (v_job_id, app.scheduler_of_session(), 'running', p_due)
+  values (v_job.job_id, v_scheduler, 'running', v_due)
   returning run_id into v_run_id;
   return v_run_id;
 end;
 $$;
 
 comment on function app.begin_run(text, timestamptz) is
-  'Claims a run of a job for the calling statement and gives its run_id; null when there is nothing to run now.';
+  'Claims a run of a job for the calling statement and gives its run_id; null when there is nothing to run now. Raises '
+  'MJ001 for an unknown job, MJ011 for a due time in the future.';
 
 revoke all on function app.begin_run(text, timestamptz) from public;

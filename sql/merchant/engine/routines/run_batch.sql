@@ -13,6 +13,8 @@ declare
   v_over boolean;
   v_out_of_time boolean;
 begin
+  -- The lock first: while this waits for it, who took this session for dead may claim the job.
+  perform pg_catalog.pg_advisory_xact_lock(7261, r.job_id::integer) from app.job_runs as r where r.run_id = p_run_id;
   select r.* into v_run
   from app.job_runs as r
   where r.run_id = p_run_id
@@ -23,7 +25,6 @@ begin
     raise exception 'run % is not a running run of this statement', p_run_id
       using errcode = 'MJ002', hint = 'Only the statement that began a run may go on with it: CALL app.run_job(...).';
   end if;
-  perform pg_catalog.pg_advisory_xact_lock(7261, v_run.job_id::integer);
   select j.* into v_job from app.jobs as j where j.job_id = v_run.job_id;
   v_now := pg_catalog.clock_timestamp();
 
@@ -71,7 +72,11 @@ begin
     more = v_out_of_time,
     status = case when v_over or v_out_of_time then 'succeeded' else 'running' end,
     finished_at = case when v_over or v_out_of_time then pg_catalog.clock_timestamp() end
-  where run_id = p_run_id;
+  where run_id = p_run_id
+    and status = 'running';
+  if not found then
+    raise exception 'run % was ended by somebody else during its batch, which is undone', p_run_id using errcode = 'MJ002';
+  end if;
   return v_over or v_out_of_time;
 end;
 $$;

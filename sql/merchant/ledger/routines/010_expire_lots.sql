@@ -7,8 +7,8 @@ set search_path = ''
 set lock_timeout = '5s'
 as $$
 declare
-  v_after_time timestamptz := coalesce(p_cursor ->> 'expires_at', '-infinity');
-  v_after_id bigint := coalesce(p_cursor ->> 'lot_id', '0');
+  v_after_time timestamptz := coalesce((p_cursor ->> 'expires_at')::timestamptz, '-infinity');
+  v_after_id bigint := coalesce((p_cursor ->> 'lot_id')::bigint, 0);
   v_lot_ids bigint[];
   v_result app.batch_result;
 begin

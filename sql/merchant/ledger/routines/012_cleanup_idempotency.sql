@@ -7,7 +7,7 @@ set search_path = ''
 set lock_timeout = '5s'
 as $$
 declare
-  v_after_time timestamptz := coalesce(p_cursor ->> 'finished_at', '-infinity');
+  v_after_time timestamptz := coalesce((p_cursor ->> 'finished_at')::timestamptz, '-infinity');
   v_after_key text := coalesce(p_cursor ->> 'key', '');
   -- Hours: a day of 23 or 25 of them, where the session's time zone has one, changes nothing.
   v_until timestamptz := p_now - pg_catalog.make_interval(hours => 24 * coalesce(p_settings ->> 'retentionDays', '7')::integer);

@@ -1,0 +1,35 @@
+create or replace function app.is_open(p_job_id bigint, p_due timestamptz) returns boolean
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_failures bigint;
+  v_last_failure timestamptz;
+begin
+  perform
+  from app.job_runs as r
+  where r.job_id = p_job_id
+    and r.status = 'succeeded'
+    and not r.more
+    and r.started_at >= p_due;
+  if found then
+    return false;
+  end if;
+  select pg_catalog.count(*), pg_catalog.max(r.finished_at)
+  into v_failures, v_last_failure
+  from app.job_runs as r
+  where r.job_id = p_job_id
+    and r.status = 'failed'
+    and r.started_at >= p_due;
+  -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
+  return v_failures = 0
+    or pg_catalog.clock_timestamp()
+      >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
+end;
+$$;
+
+comment on function app.is_open(bigint, timestamptz) is
+  'Whether a call for this due time has something to run: no complete success began since, and after n failures since, '
+  'min(2^n, 60) minutes have passed. Always, when p_due is null.';
+
+revoke all on function app.is_open(bigint, timestamptz) from public;

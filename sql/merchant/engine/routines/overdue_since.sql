@@ -1,0 +1,32 @@
+create or replace function app.overdue_since(p_job text, p_now timestamptz) returns timestamptz
+language plpgsql stable
+set search_path = ''
+as $$
+declare
+  v_job app.jobs;
+  v_due timestamptz;
+begin
+  select j.* into v_job from app.jobs as j where j.name = p_job and j.enabled and j.due_schedule is not null;
+  if not found then
+    return null;
+  end if;
+  -- The scheduler has five minutes to start it.
+  v_due := app.last_due(p_job, p_now - interval '5 minutes');
+  if v_due > v_job.due_from and not exists (
+    select
+    from app.job_runs as r
+    where r.job_id = v_job.job_id
+      and r.status = 'succeeded'
+      and not r.more
+      and r.started_at >= v_due
+  ) then
+    return v_due;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function app.overdue_since(text, timestamptz) is
+  'The due time that a job has missed: no complete success began at or after it. Null for a job that is not overdue.';
+
+revoke all on function app.overdue_since(text, timestamptz) from public;
