@@ -1034,7 +1034,6 @@ CREATE TABLE app.lots (
     account text NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     expired_at timestamp with time zone,
-    version bigint DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT lots_account_length CHECK (((length(account) >= 1) AND (length(account) <= 200)))
 );
@@ -1044,8 +1043,6 @@ ALTER TABLE app.lots OWNER TO merchant_schema_owner;
 COMMENT ON TABLE app.lots IS 'Credit that runs out together. What is left of it is the sum of its ledger entries.';
 
 COMMENT ON COLUMN app.lots.expired_at IS 'When expire_lots took what was left of it. Null again once more was added since: the next run takes that too.';
-
-COMMENT ON COLUMN app.lots.version IS 'Changes with every entry but an expiry, so that a transaction that looks from an older snapshot fails (40001).';
 
 CREATE FUNCTION app.lock_lot(p_lot_id bigint) RETURNS app.lots
     LANGUAGE plpgsql
@@ -1417,10 +1414,10 @@ CREATE FUNCTION app.touch_lot() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-  -- What is added to a lot that has expired makes it due again, whoever writes the entry.
+  -- What is added to a lot that has expired makes it due again, whoever writes the entry. An update that changes nothing
+  -- counts too: a transaction that goes on from an older snapshot, and would not see the entry, fails at this lot (40001).
   update app.lots
-  set version = version + 1,
-    expired_at = case when new.amount_minor < 0 then expired_at end
+  set expired_at = case when new.amount_minor < 0 then expired_at end
   where lot_id = new.lot_id;
   return new;
 end;
@@ -1428,7 +1425,7 @@ $$;
 
 ALTER FUNCTION app.touch_lot() OWNER TO merchant_schema_owner;
 
-COMMENT ON FUNCTION app.touch_lot() IS 'Locks and changes the lot of a new entry: no expiry misses the entry, in whatever isolation level it runs.';
+COMMENT ON FUNCTION app.touch_lot() IS 'Locks and updates the lot of a new entry: no expiry misses the entry, in whatever isolation level it runs.';
 
 CREATE TABLE app.idempotency_keys (
     key text NOT NULL,

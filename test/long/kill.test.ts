@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { countStatements, expectRecovery, killAtStatement, withKillCase } from "../kill-case.ts";
 import { killAtMoments } from "../kill-moments.ts";
+import { budgetOf } from "../long-budget.ts";
 import type { Boundary } from "../proxy.ts";
 import { randomOf, seedOfRun, shuffled, workThrough } from "../seeded.ts";
 
 const seed = seedOfRun();
-const minutes = process.env["BUDGET_MINUTES"];
-/** Each of the two tests takes half of what there is; without a budget, all cases. */
-const budgetMinutes = minutes === undefined ? undefined : Number(minutes) / 2;
+/** Of each of the two tests. */
+const budgetMinutes = budgetOf(1 / 2);
 const AT_ONCE = 3;
 /** Milliseconds: every case of the first takes hours. */
 const timeout = 24 * 3_600_000;

@@ -6,7 +6,6 @@ create table app.lots (
   account text not null,
   expires_at timestamptz not null,
   expired_at timestamptz,
-  version bigint not null default 0,
   created_at timestamptz not null default pg_catalog.clock_timestamp(),
   constraint lots_pkey primary key (lot_id),
   constraint lots_account_length check (pg_catalog.length(account) between 1 and 200)
@@ -15,8 +14,6 @@ create table app.lots (
 comment on table app.lots is 'Credit that runs out together. What is left of it is the sum of its ledger entries.';
 comment on column app.lots.expired_at is
   'When expire_lots took what was left of it. Null again once more was added since: the next run takes that too.';
-comment on column app.lots.version is
-  'Changes with every entry but an expiry, so that a transaction that looks from an older snapshot fails (40001).';
 
 -- The work of a run is proportional to what is due.
 create index lots_due on app.lots (expires_at, lot_id) where expired_at is null;
@@ -127,17 +124,17 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  -- What is added to a lot that has expired makes it due again, whoever writes the entry.
+  -- What is added to a lot that has expired makes it due again, whoever writes the entry. An update that changes nothing
+  -- counts too: a transaction that goes on from an older snapshot, and would not see the entry, fails at this lot (40001).
   update app.lots
-  set version = version + 1,
-    expired_at = case when new.amount_minor < 0 then expired_at end
+  set expired_at = case when new.amount_minor < 0 then expired_at end
   where lot_id = new.lot_id;
   return new;
 end;
 $$;
 
 comment on function app.touch_lot() is
-  'Locks and changes the lot of a new entry: no expiry misses the entry, in whatever isolation level it runs.';
+  'Locks and updates the lot of a new entry: no expiry misses the entry, in whatever isolation level it runs.';
 
 -- Not for an expiry: expire_lots changes the lots itself, as a set.
 create trigger ledger_entries_touch_lot
