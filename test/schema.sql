@@ -1642,12 +1642,21 @@ COMMENT ON COLUMN merchant_jobs.applied_files.sha256 IS 'Of the file''s text as 
 
 CREATE TABLE merchant_jobs.expected_objects (
     object text NOT NULL,
-    definition text NOT NULL
+    parent text,
+    definition text NOT NULL,
+    restore text,
+    remove text
 );
 
 ALTER TABLE merchant_jobs.expected_objects OWNER TO merchant_schema_owner;
 
 COMMENT ON TABLE merchant_jobs.expected_objects IS 'How each of our objects looked right after the last apply, as sql/objects.sql describes it. What differs now is drift.';
+
+COMMENT ON COLUMN merchant_jobs.expected_objects.parent IS 'What it is a part of: a part that nobody expected, of a parent of which others are expected, is drift too.';
+
+COMMENT ON COLUMN merchant_jobs.expected_objects.restore IS 'The statements that make it as it is; null where data would be lost.';
+
+COMMENT ON COLUMN merchant_jobs.expected_objects.remove IS 'The statement that takes it away; null where data would be lost.';
 
 ALTER TABLE ONLY app.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key);
