@@ -2,6 +2,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dueScheduleOf } from "../../spec/due.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
+import { inZone } from "../../spec/zones.ts";
 import { casesInGmt, casesInZone, compared, type DueCase, ZONES } from "../due-times.ts";
 import { filesOf, makeDatabase, prepareCell, specOf, targetsOf } from "../merchants.ts";
 import { applyMigrations } from "../../converge/migrations.ts";
@@ -51,6 +52,40 @@ async function check(cases: readonly DueCase[]): Promise<void> {
   });
   expect(answers.map(({ is }) => is)).toEqual(answers.map(({ should }) => should));
 }
+
+test.for([
+  "America/New_York",
+  "America/Santiago",
+  "Europe/London",
+  "Australia/Lord_Howe",
+  "Pacific/Chatham",
+  "Antarctica/Troll",
+])("of what a crontab starts in %s, exactly one for each local day is at a due time", async (zone) => {
+  for (const text of ["0 2 * * *", "30 2 * * *", "45 1 * * *", "@daily"]) {
+    const local = parsed(text);
+    const zoned = inZone(local, zone);
+    const schedule = zoned.kind === "local" ? zoned.schedule : "";
+    const found = await client.query<{ starts: number; at: number; due: number; days: number }>(
+      `with fields as (
+         select string_to_array(split_part($1, ' ', 1), ',')::integer[] as minutes,
+           string_to_array(split_part($1, ' ', 2), ',')::integer[] as hours
+       ), starts as (
+         select (d + make_time(h, m, 0)) at time zone 'GMT' as start
+         from fields, generate_series(timestamp '2023-01-02', '2023-12-30', '1 day') as d, unnest(hours) as h,
+           unnest(minutes) as m
+       ), looked as (
+         select start, app.last_due_of($2::jsonb, $3, start) as due from starts
+       )
+       select count(*)::integer as starts, count(*) filter (where start = due)::integer as at,
+         count(distinct due) filter (where due >= '2023-01-02 00:00+00')::integer as due, 363 as days
+       from looked`,
+      [schedule, JSON.stringify(dueScheduleOf(local)), zone],
+    );
+    const [{ starts, at, due, days }] = found.rows as [(typeof found.rows)[0]];
+    expect([at, due], text).toEqual([days, days]);
+    expect(starts, text).toBeGreaterThan(days);
+  }
+});
 
 describe("app.last_due_of", () => {
   const inFiveFields = schedules

@@ -4,6 +4,7 @@ import { appendFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunningServer } from "../../local/postgres.ts";
+import { JOBS } from "../../spec/jobs.ts";
 import { makeProject, type Project } from "../project.ts";
 import { type OwnServer, startOwnServer, superuserClient } from "../server.ts";
 import { statementsOf } from "./statements.ts";
@@ -67,6 +68,8 @@ test("a preview shows what will be made, and opens no connection", async () => {
   expect(status, err + out).toBe(0);
   for (const name of ["acme-crontab", "bluebird-database", "coral-access", "home-cron", "roster"])
     expect(out).toContain(name);
+  // Two merchants, each with its ops_cleanup, catch_up and idempotency_cleanup.
+  expect(out + err).toContain("cell home: at most 6 of 10 jobs start in one minute, 03:00 GMT");
   expect(statementsOf(server).connections()).toBe(opened);
 });
 
@@ -77,12 +80,18 @@ test("up onboards three merchants from nothing", async () => {
     await ask("cron", "select jobname, schedule, active from cron.job where database <> 'cron' order by 1"),
   ).toEqual(
     [
+      ["acme:catch_up", "*/15 * * * *", true],
+      ["acme:history_cleanup", "30 3 * * *", true],
       ["acme:idempotency_cleanup", "0 3 * * *", true],
       ["acme:lot_expiry", "0 2 * * *", true],
       ["acme:ops_cleanup", "* * * * *", true],
+      ["bluebird:catch_up", "*/15 * * * *", true],
+      ["bluebird:history_cleanup", "30 3 * * *", true],
       ["bluebird:idempotency_cleanup", "0 3 * * *", true],
       ["bluebird:lot_expiry", "30 2 * * *", true],
       ["bluebird:ops_cleanup", "*/5 * * * *", true],
+      ["coral:catch_up", "*/15 * * * *", false],
+      ["coral:history_cleanup", "30 3 * * *", false],
       ["coral:idempotency_cleanup", "0 3 * * *", false],
       ["coral:lot_expiry", "0 2 * * *", false],
       ["coral:ops_cleanup", "*/5 * * * *", false],
@@ -167,6 +176,30 @@ test("a changed schedule shows as old => new without a connection, and is applie
   ]);
 });
 
+test("a spread and a time zone show in the preview as the schedules they make, and are applied", async () => {
+  const dahlia = {
+    timezone: "America/New_York",
+    jobs: { lot_expiry: { spread: "45m" }, ops_cleanup: { spread: "5m" } },
+  };
+  project.setMerchants({ ...merchants, dahlia });
+  const { out } = await project.pulumi("preview", "--diff");
+  expect(out).toContain('~ schedule: "*/5 * * * *" => "2-59/5 * * * *"');
+  expect(out).toContain('~ schedule: "30 2 * * *" => "29 6,7 * * *"');
+  expect(out).toContain('+ due: "29 2 * * *"');
+  expect(out).toContain('+ timezone: "America/New_York"');
+  expect((await up()).status).toBe(0);
+  const drifted = "update app.jobs set due_schedule = '{\"every\": 1}', enabled = false where name = 'lot_expiry'";
+  await ask("merchant_dahlia", drifted);
+  const look = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
+  expect(look.status, look.err + look.out).toBe(7);
+  for (const text of ["dueSchedule", "enabled", "lot_expiry"]) expect(look.out).toContain(text);
+  expect((await up("--refresh")).status).toBe(0);
+  expect((await project.pulumi("preview", "--refresh", "--expect-no-changes")).status).toBe(0);
+  expect(
+    await ask("merchant_dahlia", "select schedule, timezone, enabled from app.jobs where name = 'lot_expiry'"),
+  ).toEqual([{ schedule: "29 2 * * *", timezone: "America/New_York", enabled: true }]);
+});
+
 test("a suspended merchant's jobs stop being active", async () => {
   project.setMerchants({ ...merchants, dahlia: { suspended: true } });
   expect((await up()).status).toBe(0);
@@ -196,7 +229,9 @@ test("drift by hand is shown declared => found, healed by up --refresh, and gone
   const healed = await up("--refresh");
   expect(healed.status, healed.err + healed.out).toBe(0);
   expect((await project.pulumi("preview", "--refresh", "--expect-no-changes")).status).toBe(0);
-  expect(await ask("cron", "select count(*)::int as n from cron.job where database <> 'cron'")).toEqual([{ n: 12 }]);
+  expect(await ask("cron", "select count(*)::int as n from cron.job where database <> 'cron'")).toEqual([
+    { n: 4 * Object.keys(JOBS).length },
+  ]);
 });
 
 test("a merchant whose line vanished, or that moved, is refused in preview and up, before anything is touched", async () => {

@@ -13,7 +13,8 @@ const read = (name: string) => parse(readFileSync(new URL(`../../../${name}`, im
 
 function parseFile(name: string) {
   const { config } = read(name);
-  return parseStack({ cells: config[`${NAMESPACE}:cells`], merchants: config[`${NAMESPACE}:merchants`] });
+  const at = (key: string) => config[`${NAMESPACE}:${key}`];
+  return parseStack({ cells: at("cells"), merchants: at("merchants"), jobs: at("jobs") });
 }
 
 describe("the project file", () => {
@@ -25,9 +26,8 @@ describe("the project file", () => {
 
   test("declares each configuration key with its type and a description", () => {
     expect(Object.keys(project.config)).toEqual(CONFIG_KEYS.map((key) => `${NAMESPACE}:${key}`));
-    for (const declared of Object.values(project.config)) {
-      expect(declared).toEqual({ type: "object", description: expect.any(String) as string });
-    }
+    const declared = { type: "object", description: expect.any(String) as string };
+    expect(Object.values(project.config)).toEqual([declared, declared, { ...declared, default: {} }]);
   });
 });
 
