@@ -42,6 +42,8 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       const { status, out } = await project.run(...up);
       expect(status).toBe(1);
       expect(out).toContain("out of paper");
+      // Where it threw is said, though stacks that nobody reads are not made.
+      expect(out).toMatch(/^ +at .*index\.ts:\d+:\d+/m);
       expect(await namesIn(project)).toEqual(expect.arrayContaining(["a", "b"]));
       expect(callsOf(project).filter((c) => c.call === "delete")).toEqual([]);
     }));
