@@ -8,6 +8,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "the local engine with 100 merchants (--merchants N) against psql, 8 at a time, doing the same SQL",
     load: async () => (await import("./engine.bench.ts")).benchEngine,
   },
+  jobs: {
+    about: "a run of a job with 1,000,000 due lots (--lots N) against one statement that does the same",
+    load: async () => (await import("./jobs.bench.ts")).benchJobs,
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);
