@@ -4,7 +4,7 @@ import { hashesOf, readSqlFiles, type SqlSet } from "../converge/sql-files.ts";
 import type { MigrationsInputs } from "./providers/migrations.ts";
 import { providerStub } from "./stub.ts";
 
-/** Migrations, routines and rights of one database: the files of a set by name and sha256, so that a diff names them. */
+/** Migrations, routines and rights of one database: the files of a set by their hashes (`hashesOf`). */
 export class Migrations extends pulumi.dynamic.Resource {
   constructor(
     name: string,

@@ -22,7 +22,15 @@ import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
 import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
-import { assertSameFiles, type Hashes, readSqlFiles, shortHash, type SqlFile, type SqlSet } from "./sql-files.ts";
+import {
+  assertSameFiles,
+  hashesOf,
+  type Hashes,
+  readSqlFiles,
+  shortHash,
+  type SqlFile,
+  type SqlSet,
+} from "./sql-files.ts";
 
 /** A database and what must be applied to it. */
 export interface MigrationsTarget {
@@ -51,14 +59,14 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
       return withTransaction(session, async () => {
         await session.query("set transaction read only");
         const history = await readHistory(session);
-        const of = (kind: string) =>
-          Object.fromEntries(
-            [...history].filter(([, row]) => row.kind === kind).map(([file, row]) => [file, shortHash(row.sha256)]),
-          );
+        const { migrations, routines } = hashesOf([...history].map(([name, row]) => ({ name, ...row })));
         const differences = await differencesIn(session, target);
         // A row that was damaged by hand is a difference, and no migration that is due: it is healed like an object.
-        const migrations = asRecorded(of("migration"), differences);
-        return { migrations, routines: of("routine"), differs: describeDifferences(differences) };
+        return {
+          migrations: asRecorded(migrations, differences),
+          routines,
+          differs: describeDifferences(differences),
+        };
       });
     });
   } catch (error) {

@@ -19,7 +19,7 @@ export interface SqlFile {
 /** The sets of files there are: for each merchant's database, and for the cron database of each cell. */
 export type SqlSet = "merchant" | "cron";
 
-/** What an input says of files: name to the beginning of its sha256 (`shortHash`). */
+/** What an input says of files: a file or folder to the beginning of its sha256 (`hashesOf`). */
 export type Hashes = Readonly<Record<string, string>>;
 
 /**
@@ -53,20 +53,36 @@ export function shortHash(sha256: string): string {
   return sha256.slice(0, 16);
 }
 
-/** Splits files into the two maps that inputs carry. Rights count as routines: they are applied again when changed. */
-export function hashesOf(files: readonly SqlFile[]): { readonly migrations: Hashes; readonly routines: Hashes } {
-  const of = (wanted: boolean) =>
-    Object.fromEntries(
-      files.filter((f) => (f.kind === "migration") === wanted).map((f) => [f.name, shortHash(f.sha256)]),
-    );
-  return { migrations: of(true), routines: of(false) };
+/**
+ * Files as inputs carry them: migrations by name, since each is applied once and for ever; routines and rights, of which
+ * there are dozens and all are applied again when one changed, by one hash for each folder.
+ */
+export function hashesOf(files: readonly Pick<SqlFile, "name" | "kind" | "sha256">[]): {
+  readonly migrations: Hashes;
+  readonly routines: Hashes;
+} {
+  const migrations = files.filter(({ kind }) => kind === "migration");
+  const folders = Map.groupBy(
+    files.filter(({ kind }) => kind !== "migration"),
+    ({ name }) => name.split("/")[0] ?? name,
+  );
+  return {
+    migrations: Object.fromEntries(migrations.map(({ name, sha256 }) => [name, shortHash(sha256)])),
+    routines: Object.fromEntries([...folders].map(([folder, all]) => [folder, hashOfAll(all)])),
+  };
+}
+
+function hashOfAll(files: readonly Pick<SqlFile, "name" | "sha256">[]): string {
+  const lines = files.map(({ name, sha256 }) => `${name} ${sha256}\n`).sort();
+  return shortHash(createHash("sha256").update(lines.join("")).digest("hex"));
 }
 
 /** Throws `file_changed` when the files are not those that the inputs name: the plan was made with others. */
 export function assertSameFiles(files: readonly SqlFile[], inputs: Hashes): void {
-  const found = new Map(files.map((file) => [file.name, shortHash(file.sha256)]));
-  const names = [...new Set([...found.keys(), ...Object.keys(inputs)])].sort();
-  const changed = names.filter((name) => found.get(name) !== inputs[name]);
+  const { migrations, routines } = hashesOf(files);
+  const found: Hashes = { ...migrations, ...routines };
+  const names = [...new Set([...Object.keys(found), ...Object.keys(inputs)])].sort();
+  const changed = names.filter((name) => found[name] !== inputs[name]);
   if (changed.length === 0) return;
   throw new ConvergeError(
     "file_changed",

@@ -42,7 +42,7 @@ export async function secondsOf(bench: ExpiryBench, way: Way, oldSnapshot = fals
 export async function p99OfWaits(bench: ExpiryBench, way: Way): Promise<number> {
   return onCopy(bench, async (client, other) => {
     const waits = await pacedUntil(client.query(ways[way]), EVERY, async () => {
-      await other.query(lotAtWork, [bench.lots, JOBS.lot_expiry.batchSize]);
+      await other.query(lotAtWork, [bench.lots, JOBS.lot_expiry.batches.batchSize]);
     });
     await assertExpired(client, bench.lots);
     return p99(waits);

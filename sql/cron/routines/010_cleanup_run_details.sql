@@ -10,7 +10,7 @@ declare
   v_last_old bigint;
 begin
   if p_keep_days is null or p_keep_days not between 1 and 3650 then
-    raise exception 'cannot keep % days: write a whole number from 1 to 3650', p_keep_days using errcode = 'MJ010';
+    raise exception 'cannot keep % days: write a whole number from 1 to 3650', p_keep_days using errcode = 'MJ030';
   end if;
   v_old := pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => p_keep_days::integer);
   loop
@@ -33,7 +33,7 @@ end;
 $$;
 
 comment on procedure merchant_jobs.cleanup_run_details(bigint) is
-  'Deletes what pg_cron wrote of runs that ended more than p_keep_days days ago (1 to 3650; else MJ010), 5,000 in a '
+  'Deletes what pg_cron wrote of runs that ended more than p_keep_days days ago (1 to 3650; else MJ030), 5,000 in a '
   'transaction. The merchants'' own record of their runs is app.job_runs in their databases.';
 
 revoke all on procedure merchant_jobs.cleanup_run_details(bigint) from public;

@@ -89,7 +89,7 @@ test("old records of runs go, in batches, and the others stay, whatever their ti
 test.for([null, 0, -1, 3651])("days to keep that are %s are refused, and nothing is deleted", async (days) => {
   const before = await superuser.query("select from cron.job_run_details");
   await expect(admin.query("call merchant_jobs.cleanup_run_details($1)", [days])).rejects.toMatchObject({
-    code: "MJ010",
+    code: "MJ030",
   });
   expect((await superuser.query("select from cron.job_run_details")).rowCount).toBe(before.rowCount);
 });
