@@ -20,6 +20,7 @@ export interface Work {
 
 /** Does the work, and gives what it took. Nothing else may use the server or start processes meanwhile. */
 export async function measure(server: ThrowawayServer, { name, run }: Work): Promise<Measurement> {
+  await server.checkpoint();
   const connections = server.connections();
   const cpu = childrenSeconds();
   const memory = watchMemory();

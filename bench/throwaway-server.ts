@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
+import pg from "pg";
 import { removeServer, type RunningServer, startServer } from "../local/postgres.ts";
 
 const benches = path.join(import.meta.dirname, "..", ".local", "bench");
@@ -9,6 +10,8 @@ export interface ThrowawayServer {
   readonly running: RunningServer;
   /** How many connections the administrator has opened to this database, or to any, since the server started. */
   connections(database?: string): number;
+  /** Writes what is not on disk yet: or the next DROP DATABASE would wait for everything that was made before it. */
+  checkpoint(): Promise<void>;
 }
 
 /**
@@ -39,10 +42,24 @@ export async function withThrowawayServer<T>(
       },
       settings: { log_connections: "on", ...settings },
     });
-    return await work({ running, connections: (database) => countConnections(running, database) });
+    return await work({
+      running,
+      connections: (database) => countConnections(running, database),
+      checkpoint: () => checkpoint(running),
+    });
   } finally {
     await remove();
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+async function checkpoint({ host, port, superuser }: RunningServer): Promise<void> {
+  const client = new pg.Client({ host, port, ...superuser, database: "postgres" });
+  await client.connect();
+  try {
+    await client.query("checkpoint");
+  } finally {
+    await client.end();
   }
 }
 
