@@ -84,7 +84,7 @@ begin
       return null;
     end if;
   end if;
-  if not app.is_open(v_job.job_id, v_due) then
+  if v_due is not null and not app.is_open(v_job.job_id, v_due) then
     return null;
   end if;
 
@@ -105,7 +105,7 @@ begin
     return null;
   end if;
   -- Again: while this waited, somebody may have done it.
-  if not app.is_open(v_job.job_id, v_due) then
+  if v_due is not null and not app.is_open(v_job.job_id, v_due) then
     return null;
   end if;
 
@@ -183,8 +183,10 @@ begin
   )
   into v_result
   using p_now, p_job.batch_size, p_cursor, p_items, p_job.settings;
-  -- A constraint that waits for COMMIT would fail where no handler can stand, and nobody would know which item it was.
-  set constraints all immediate;
+  if p_items is not null then
+    -- A constraint that waits for COMMIT would fail where no handler can stand, and nobody would know for which item.
+    set constraints all immediate;
+  end if;
   return v_result;
 end;
 $_$;
@@ -846,7 +848,7 @@ $$;
 
 ALTER FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) OWNER TO merchant_schema_owner;
 
-COMMENT ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) IS 'Whether a call for this due time has something to run: no complete success began since, and after n failures since, min(2^n, 60) minutes have passed. Always, when p_due is null.';
+COMMENT ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) IS 'Whether a call for this due time has something to run: no complete success began since, and after n failures since, min(2^n, 60) minutes have passed.';
 
 CREATE FUNCTION app.last_due(p_job text, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1216,7 +1218,8 @@ declare
   v_now timestamptz;
   v_page app.batch_result;
   v_items text[];
-  v_done record;
+  v_affected bigint := 0;
+  v_quarantined bigint := 0;
   v_over boolean;
   v_out_of_time boolean;
 begin
@@ -1250,19 +1253,22 @@ begin
       raise exception '% is not done and gives the cursor that it was given: it would go on for ever', v_job.batch_function
         using errcode = 'MJ010', hint = 'Give the key of the last item as next_cursor, or done when nothing comes after.';
     end if;
-    v_items := array(
-      select i.item
-      from pg_catalog.unnest(v_page.items) with ordinality as i (item, place)
-      where not exists (
-        select from app.job_quarantine as q where q.job_id = v_run.job_id and q.item = i.item
-      )
-      order by i.place
-    );
+    if pg_catalog.cardinality(v_page.items) > 0 then
+      v_items := array(
+        select i.item
+        from pg_catalog.unnest(v_page.items) with ordinality as i (item, place)
+        where not exists (
+          select from app.job_quarantine as q where q.job_id = v_run.job_id and q.item = i.item
+        )
+        order by i.place
+      );
+    end if;
   end if;
-  select d.affected, d.quarantined
-  into v_done
-  from app.do_items(v_job, p_run_id, v_now, v_items, v_run.retrying) as d
-  where pg_catalog.cardinality(v_items) > 0;
+  if pg_catalog.cardinality(v_items) > 0 then
+    select d.affected, d.quarantined
+    into v_affected, v_quarantined
+    from app.do_items(v_job, p_run_id, v_now, v_items, v_run.retrying) as d;
+  end if;
 
   v_over := (v_run.retrying or v_page.done)
     and not exists (
@@ -1271,8 +1277,8 @@ begin
   v_out_of_time := not v_over
     and pg_catalog.clock_timestamp() >= v_run.started_at + pg_catalog.make_interval(secs => v_job.time_limit_seconds);
   update app.job_runs
-  set affected_rows = affected_rows + coalesce(v_done.affected, 0),
-    quarantined = quarantined + coalesce(v_done.quarantined, 0),
+  set affected_rows = affected_rows + v_affected,
+    quarantined = quarantined + v_quarantined,
     batches = batches + 1,
     next_cursor = v_page.next_cursor,
     retrying = v_run.retrying or v_page.done,
@@ -1379,20 +1385,21 @@ ALTER PROCEDURE app.run_overdue() OWNER TO merchant_schema_owner;
 COMMENT ON PROCEDURE app.run_overdue() IS 'The entry catch_up of the crontab: runs every overdue job, also after one failed, and raises MJ012 once at the end.';
 
 CREATE FUNCTION app.scheduler_of_session() RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select
-    case
-      -- pg_cron calls its workers "pg_cron worker" (StartJobTask in pg_cron.c).
-      when (
-        select a.backend_type like 'pg\_cron%'
-        from pg_catalog.pg_stat_activity as a
-        where a.pid = pg_catalog.pg_backend_pid()
-      ) then 'pg_cron'
-      when pg_catalog.current_setting('application_name') like 'merchant-jobs runner%' then 'runner'
-      else 'manual'
-    end;
+begin
+  -- pg_cron calls its workers "pg_cron worker" (StartJobTask in pg_cron.c). The function below the view pg_stat_activity
+  -- looks at one process instead of all.
+  perform
+  from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) as a
+  where a.backend_type like 'pg\_cron%';
+  return case
+    when found then 'pg_cron'
+    when pg_catalog.current_setting('application_name') like 'merchant-jobs runner%' then 'runner'
+    else 'manual'
+  end;
+end;
 $$;
 
 ALTER FUNCTION app.scheduler_of_session() OWNER TO merchant_schema_owner;

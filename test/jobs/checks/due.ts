@@ -209,7 +209,7 @@ export async function cancelledCatchUpStops(db: JobsDatabase): Promise<void> {
 async function scheduleDaily(db: JobsDatabase, job: string): Promise<void> {
   const days = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
   await db.rows(
-    `update app.jobs set due_from = '-infinity', schedule = 'daily', due_schedule =
+    `update app.jobs set enabled = true, due_from = '-infinity', schedule = 'daily', due_schedule =
        $2::jsonb || jsonb_build_object('hours', jsonb_build_array(mod(extract(hour from now() at time zone 'GMT')::int + 12, 24)))
      where name = $1`,
     [

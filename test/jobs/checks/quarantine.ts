@@ -47,6 +47,7 @@ export async function healedItemIsDoneLast(db: JobsDatabase): Promise<void> {
 
 /** What is in quarantine and is no longer due leaves it. */
 export async function itemNoLongerDueLeaves(db: JobsDatabase): Promise<void> {
+  await db.setJob({ timeLimitSeconds: 5 });
   const [lot] = await db.dueLots(1);
   await db.poison([lot!], "P0001");
   await db.rows(EXPIRE_LOTS);
@@ -84,7 +85,7 @@ export async function constraintIsAnErrorOfTheItem(db: JobsDatabase): Promise<vo
 
 /** Many poison lots: those of an earlier run are tried in batches, and a run out of time goes on with the others. */
 export async function quarantineIsTriedInBatches(db: JobsDatabase): Promise<void> {
-  await db.setJob({ batchSize: 2 });
+  await db.setJob({ batchSize: 2, timeLimitSeconds: 5 });
   const lots = await db.dueLots(5);
   await db.poison(lots, "P0001");
   await db.rows(EXPIRE_LOTS);

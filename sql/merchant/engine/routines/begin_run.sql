@@ -27,7 +27,7 @@ begin
       return null;
     end if;
   end if;
-  if not app.is_open(v_job.job_id, v_due) then
+  if v_due is not null and not app.is_open(v_job.job_id, v_due) then
     return null;
   end if;
 
@@ -48,7 +48,7 @@ begin
     return null;
   end if;
   -- Again: while this waited, somebody may have done it.
-  if not app.is_open(v_job.job_id, v_due) then
+  if v_due is not null and not app.is_open(v_job.job_id, v_due) then
     return null;
   end if;
 

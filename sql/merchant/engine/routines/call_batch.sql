@@ -13,8 +13,10 @@ begin
   )
   into v_result
   using p_now, p_job.batch_size, p_cursor, p_items, p_job.settings;
-  -- A constraint that waits for COMMIT would fail where no handler can stand, and nobody would know which item it was.
-  set constraints all immediate;
+  if p_items is not null then
+    -- A constraint that waits for COMMIT would fail where no handler can stand, and nobody would know for which item.
+    set constraints all immediate;
+  end if;
   return v_result;
 end;
 $$;

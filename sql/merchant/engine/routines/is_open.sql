@@ -30,6 +30,6 @@ $$;
 
 comment on function app.is_open(bigint, timestamptz) is
   'Whether a call for this due time has something to run: no complete success began since, and after n failures since, '
-  'min(2^n, 60) minutes have passed. Always, when p_due is null.';
+  'min(2^n, 60) minutes have passed.';
 
 revoke all on function app.is_open(bigint, timestamptz) from public;

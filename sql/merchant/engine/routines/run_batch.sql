@@ -9,7 +9,8 @@ declare
   v_now timestamptz;
   v_page app.batch_result;
   v_items text[];
-  v_done record;
+  v_affected bigint := 0;
+  v_quarantined bigint := 0;
   v_over boolean;
   v_out_of_time boolean;
 begin
@@ -43,19 +44,22 @@ begin
       raise exception '% is not done and gives the cursor that it was given: it would go on for ever', v_job.batch_function
         using errcode = 'MJ010', hint = 'Give the key of the last item as next_cursor, or done when nothing comes after.';
     end if;
-    v_items := array(
-      select i.item
-      from pg_catalog.unnest(v_page.items) with ordinality as i (item, place)
-      where not exists (
-        select from app.job_quarantine as q where q.job_id = v_run.job_id and q.item = i.item
-      )
-      order by i.place
-    );
+    if pg_catalog.cardinality(v_page.items) > 0 then
+      v_items := array(
+        select i.item
+        from pg_catalog.unnest(v_page.items) with ordinality as i (item, place)
+        where not exists (
+          select from app.job_quarantine as q where q.job_id = v_run.job_id and q.item = i.item
+        )
+        order by i.place
+      );
+    end if;
   end if;
-  select d.affected, d.quarantined
-  into v_done
-  from app.do_items(v_job, p_run_id, v_now, v_items, v_run.retrying) as d
-  where pg_catalog.cardinality(v_items) > 0;
+  if pg_catalog.cardinality(v_items) > 0 then
+    select d.affected, d.quarantined
+    into v_affected, v_quarantined
+    from app.do_items(v_job, p_run_id, v_now, v_items, v_run.retrying) as d;
+  end if;
 
   v_over := (v_run.retrying or v_page.done)
     and not exists (
@@ -64,8 +68,8 @@ begin
   v_out_of_time := not v_over
     and pg_catalog.clock_timestamp() >= v_run.started_at + pg_catalog.make_interval(secs => v_job.time_limit_seconds);
   update app.job_runs
-  set affected_rows = affected_rows + coalesce(v_done.affected, 0),
-    quarantined = quarantined + coalesce(v_done.quarantined, 0),
+  set affected_rows = affected_rows + v_affected,
+    quarantined = quarantined + v_quarantined,
     batches = batches + 1,
     next_cursor = v_page.next_cursor,
     retrying = v_run.retrying or v_page.done,
