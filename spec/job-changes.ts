@@ -50,13 +50,11 @@ const BATCH_CHANGES = {
   settings: { schema: z.unknown(), rule: "must map settings to values", fix: "leave it out" },
 } as const;
 
-const SETTINGS = {
-  retentionDays: {
-    schema: z.int().min(1).max(3650),
-    rule: "must be a whole number of days from 1 to 3650",
-    fix: "write the number without quotes, or leave it out for what the catalogue says",
-  },
-} as const satisfies Record<keyof JobSettings, Field>;
+const DAYS = {
+  schema: z.int().min(1).max(3650),
+  rule: "must be a whole number of days from 1 to 3650",
+  fix: "write the number without quotes, or leave it out for what the catalogue says",
+} as const satisfies Field;
 
 const EXAMPLE = '{lot_expiry: {schedule: "30 2 * * *"}}';
 
@@ -94,12 +92,13 @@ function parseChange(report: Report, path: Path, raw: unknown, job: JobDefinitio
 }
 
 function parseSettings(report: Report, path: Path, raw: unknown, { batches }: JobDefinition): JobSettings {
-  const known = Object.keys(batches?.settings ?? {});
-  const fields: Readonly<Record<string, Field>> = Object.fromEntries(
-    Object.entries(SETTINGS).filter(([name]) => known.includes(name)),
+  const known = Object.entries(batches?.settings ?? {});
+  const fields = Object.fromEntries(known.map(([name]) => [name, DAYS]));
+  const example = known.map(([name, days]) => `${name}: ${days}`).join(", ");
+  const values = report.readFields(path, raw, fields, `{${example}}`) ?? {};
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, days]) => (days === undefined ? [] : [[name, days] as const])),
   );
-  const values = report.readFields(path, raw, fields, known[0] === undefined ? "{}" : `{${known[0]}: …}`) ?? {};
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 function checkedSchedule(report: Report, path: Path, text: string): string | undefined {

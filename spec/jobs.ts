@@ -1,8 +1,5 @@
-/**
- * What a batch function may be told besides its batch; which job has which is in `JOBS`. `retentionDays`: how old what
- * it deletes must be at least, in whole days.
- */
-export type JobSettings = Readonly<Partial<Record<"retentionDays", number>>>;
+/** What a batch function may be told besides its batch, for example how long it keeps what it deletes: whole days. */
+export type JobSettings = Readonly<Record<`${string}Days`, number>>;
 
 /** A job that every merchant has. To add one: an entry in `JOBS` and its procedure under `sql/merchant/`. */
 export interface JobDefinition {

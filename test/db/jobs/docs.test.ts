@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { applyMigrations, readMigrations } from "../../../converge/migrations.ts";
-import { batchFunctionOf } from "../../../spec/jobs.ts";
+import { batchFunctionOf, type JobDefinition } from "../../../spec/jobs.ts";
 import type { MerchantSpec } from "../../../spec/merchants.ts";
 import { parseSchedule } from "../../../spec/schedule.ts";
 import { blocksOf } from "../../docs.ts";
@@ -80,17 +80,15 @@ test("add-a-job.md: its files converge, and the job that they make does what the
     expect((await readMigrations(target))?.differs).toEqual({});
 
     const [[name, entry] = []] = Object.entries(
-      parse(`{${blocksOf("add-a-job.md", "entry")[0] ?? ""}}`) as Record<
-        string,
-        { schedule: string; procedure: string; timeLimitSeconds: number; batchSize: number; settings: object }
-      >,
+      parse(`{${blocksOf("add-a-job.md", "entry")[0] ?? ""}}`) as Record<string, JobDefinition>,
     );
-    if (name === undefined || entry === undefined) throw new Error("the page has no entry of the catalogue");
+    if (name === undefined || entry?.batches === undefined) throw new Error("the page has no entry of the catalogue");
+    const { batchSize, timeLimitSeconds, settings } = entry.batches;
     expect(parseSchedule(entry.schedule).kind).not.toBe("problem");
     const command = `CALL ${entry.procedure}()`;
     await db.rows(
       `insert into app.jobs (name, batch_function, batch_size, time_limit_seconds, settings) values ($1, $2, $3, $4, $5)`,
-      [name, batchFunctionOf(command), entry.batchSize, entry.timeLimitSeconds, entry.settings],
+      [name, batchFunctionOf(command), batchSize, timeLimitSeconds, settings],
     );
     await db.rows(
       `insert into app.login_sessions (last_used_at)
