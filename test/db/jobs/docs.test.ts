@@ -41,7 +41,6 @@ test("queries.md: every query for a merchant's database runs, and what is in it 
     expect(answers).toHaveLength(8);
     const [health, needed, recent, , , quarantine] = answers;
     const lots = (rows: Record<string, unknown>[] | undefined) => rows?.filter(({ job }) => job === "lot_expiry");
-    // The merchant is suspended, but converge says so to its crontab; the rows of app.jobs are what they are.
     expect(lots(health)?.map(({ quarantined }) => quarantined)).toEqual(lots(needed)?.map(() => "1"));
     expect(lots(recent)).toMatchObject([{ status: "succeeded", affected_rows: "2" }]);
     expect(quarantine).toMatchObject([{ job: "lot_expiry", item: bad, error_sqlstate: "P0001" }]);
