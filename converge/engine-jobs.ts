@@ -77,7 +77,8 @@ function dueOf(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /**
- * Writes the rows of app.jobs that are missing or different. A job that left the catalogue keeps its row and its runs.
+ * Writes the rows of app.jobs that are missing or different. A job that left the catalogue keeps its row and its runs, and
+ * is disabled: catch-up would go on running it.
  * Throws `unsupported` for a time zone that the server does not know.
  */
 export async function applyEngineJobs(
@@ -137,5 +138,10 @@ async function write(session: Session, jobs: Readonly<Record<string, EngineJob>>
       all.map(([, job]) => job.enabled),
       all.map(([, job]) => JSON.stringify(job.settings)),
     ],
+  );
+  await session.query(
+    `update app.jobs set enabled = false, due_from = pg_catalog.clock_timestamp()
+     where enabled and name <> all ($1::text[])`,
+    [all.map(([name]) => name)],
   );
 }

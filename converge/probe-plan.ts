@@ -14,9 +14,12 @@ export interface ProbeFacts {
   readonly blind: readonly string[];
 }
 
-/** Those of the problems with which no job, or none that can be trusted, runs: merchants wait until they are repaired. */
+/**
+ * Those of the problems with which no job runs: merchants wait until they are repaired. What is wrong with one merchant
+ * stops no other, and the next up gives an owner role its membership back.
+ */
 export function stopping(found: Findings): Findings {
-  return Object.fromEntries(Object.entries(found).filter(([about]) => !about.startsWith("job ")));
+  return Object.fromEntries(Object.entries(found).filter(([about]) => !/^(?:job|statistics) /.test(about)));
 }
 
 /** Problems of a cell by what they are about, each with what was found and the way out. */

@@ -93,7 +93,11 @@ export const provider = provide<CrontabInputs>({
       const row = foundEngineJob(found.engineJobs?.[name], job, inputs.jobs[name]?.command);
       return [name, { ...row, ...job }] as const;
     });
-    return { ...inputs, registered, suspended, jobs: Object.fromEntries(jobs) };
+    // Without a job in the crontab catch-up would run it all the same.
+    const left = Object.entries(found.engineJobs ?? {})
+      .filter(([name, { enabled }]) => enabled && !(name in found.jobs) && !(name in inputs.jobs))
+      .map(([name]) => [name, { enabled: true }] as const);
+    return { ...inputs, registered, suspended, jobs: Object.fromEntries([...jobs, ...left]) };
   },
   remove: (inputs, context) => deleteCrontab(owner(inputs, context)),
 });

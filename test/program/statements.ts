@@ -4,7 +4,7 @@ import type { RunningServer } from "../../local/postgres.ts";
 
 /**
  * What the server itself has been asked since `forget`, in any database, by anybody but the tests' superuser and the
- * jobs that pg_cron starts meanwhile. Only what was sent is counted, not what ran inside of it: inside of a job's
+ * jobs that pg_cron starts meanwhile, the cell's own among them. Only what was sent is counted, not what ran inside of it: inside of a job's
  * functions, which run with the rights of their owner, the user says nothing about who asked.
  */
 export function statementsOf(server: RunningServer) {
@@ -27,7 +27,8 @@ export function statementsOf(server: RunningServer) {
           `select d.datname as database, s.query from pg_stat_statements as s
            join pg_database as d on d.oid = s.dbid
            join pg_roles as r on r.oid = s.userid
-           where s.toplevel and r.rolname <> $1 and r.rolname not like '%\\_job'`,
+           where s.toplevel and r.rolname <> $1 and r.rolname not like '%\\_job'
+             and s.query not ilike 'call merchant_jobs.%'`,
           [server.superuser.user],
         );
         return rows;

@@ -304,3 +304,15 @@ test("a job role keeps no right to its crontab, and cannot look at it", async ()
     await client.end();
   }
 });
+
+test("a job that left the catalogue leaves the crontab, and catch-up does not run it either", async () => {
+  const rest = <T>(jobs: Readonly<Record<string, T>>) =>
+    Object.fromEntries(Object.entries(jobs).filter(([name]) => name !== "lot_expiry"));
+  await applyCrontab({ ...target, jobs: rest(target.jobs), engineJobs: rest(target.engineJobs) });
+  expect((await readCrontab(target))?.jobs).not.toHaveProperty("lot_expiry");
+  const { lot_expiry: left, ...others } = (await readCrontab(target))?.engineJobs ?? {};
+  expect(left).toMatchObject({ enabled: false });
+  expect(Object.values(others).every(({ enabled }) => enabled)).toBe(true);
+  await applyCrontab(target);
+  expect((await readCrontab(target))?.engineJobs?.["lot_expiry"]).toMatchObject({ enabled: true });
+});

@@ -103,6 +103,8 @@ test("an owner role that cannot see other sessions is named, and what is printed
   );
   const text = (await readProbe(address))["statistics of blind_owner"] ?? "";
   expect(text).toContain('grant pg_read_all_stats to "blind_owner";');
+  // One merchant's owner role stops no other merchant.
+  await assertReady(address);
   await superuser.query("grant pg_read_all_stats to blind_owner");
   expect(await readProbe(address)).toEqual({});
 });
