@@ -57,6 +57,7 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: thousands of failures wait an hour", due.manyFailuresWaitAnHour],
   ["due time: pg_cron runs a job once for each", due.schedulerRunsOncePerDueTime],
   ["due time: a job is overdue until a complete success", due.overdueUntilACompleteSuccess],
+  ["due time: a stop of the server over it is caught up", due.stopOverTheDueTimeIsCaughtUp],
   ["due time: catch-up runs all overdue jobs, also after one failed, and raises once", due.catchUpRunsThemAll],
   ["due time: a cancelled catch-up stops", due.cancelledCatchUpStops],
   ["ledger: spends never overdraw a lot", ledger.spendsNeverOverdraw],

@@ -176,6 +176,33 @@ export async function overdueUntilACompleteSuccess(db: JobsDatabase): Promise<vo
   ]);
 }
 
+/**
+ * A server that stood still over the due time: pg_cron has forgotten it, and the next catch-up, which comes within a quarter
+ * of an hour once the scheduler's five minutes are over, runs it. That a catch-up ran the day before at another hour, less
+ * than a day ago, makes no difference.
+ */
+export async function stopOverTheDueTimeIsCaughtUp(db: JobsDatabase): Promise<void> {
+  const [lot] = await db.dueLots(1);
+  await scheduleDaily(db, "lot_expiry");
+  await db.rows(
+    `insert into app.job_runs (job_id, scheduler, status, due, started_at, finished_at)
+     select job_id, 'pg_cron', 'succeeded', d.due - interval '1 day', d.due - late, d.due - late
+     from app.jobs, unnest(array[interval '1 day', interval '1 hour']) as late,
+       lateral (select app.last_due('lot_expiry', clock_timestamp()) as due) as d
+     where name = 'lot_expiry'`,
+  );
+  await db.rows("call app.run_overdue()");
+  await db.rows("call app.run_overdue()");
+  expect(await db.runs()).toHaveLength(3);
+  expect(await db.lastRun()).toMatchObject({ status: "succeeded", affected: 1 });
+  expect(
+    await db.rows(
+      "select due = app.last_due('lot_expiry', started_at) as it from app.job_runs order by run_id desc limit 1",
+    ),
+  ).toEqual([{ it: true }]);
+  expect(await db.balance(lot!)).toBe(0);
+}
+
 /** Catch-up runs every overdue job in one statement, also after one failed, and raises once at the end. */
 export async function catchUpRunsThemAll(db: JobsDatabase): Promise<void> {
   await makeTestJobs(db);
