@@ -96,9 +96,13 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         const damaged = differences.length > 0;
         await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
-        const empty = isEmptyPlan(plan);
-        const expected = target.roles && !empty ? await readExpected(session) : new Map<string, never>();
-        const before = target.roles && !empty ? await readObjects(session) : new Map<string, never>();
+        if (isEmptyPlan(plan)) return true;
+        const upgraded = differences.some(({ object }) => object === SERVER);
+        // What only heals must end as it was; or drift would become the truth. So the expectation stays as it is.
+        const remembered =
+          target.roles && (upgraded || plan.filesChanged)
+            ? { expected: await readExpected(session), before: await readObjects(session) }
+            : undefined;
         const next = plan.migrations[0];
         const run = next === undefined ? plan.routines : [next];
         // Before the rights on a table that is gone fail in their own words.
@@ -113,15 +117,15 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         } else {
           await forget(session, plan.forgotten);
         }
-        if (target.roles && !empty) {
-          const upgraded = differences.some(({ object }) => object === SERVER);
-          // What only heals must end as it was; or drift would become the truth.
-          if (upgraded || plan.filesChanged) {
-            const expectation = upgraded ? expectationAnew : expectationAfter;
-            await recordExpected(session, expectation(expected, before, await readObjects(session)));
-          }
-          if (next === undefined) assertHealed(target, await readDifferences(session));
+        if (remembered) {
+          const expectation = upgraded ? expectationAnew : expectationAfter;
+          await recordExpected(
+            session,
+            expectation(remembered.expected, remembered.before, await readObjects(session)),
+          );
         }
+        // Where nothing was damaged, what the files made is what was just recorded.
+        if (target.roles && damaged && next === undefined) assertHealed(target, await readDifferences(session));
         applied.push(...namesOf(run));
         return next === undefined;
       });
