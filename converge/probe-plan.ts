@@ -14,26 +14,22 @@ export interface ProbeFacts {
   readonly blind: readonly string[];
 }
 
-/**
- * Those of the problems with which no job runs: merchants wait until they are repaired. What is wrong with one merchant
- * stops no other, and the next up gives an owner role its membership back.
- */
-export function stopping(found: Findings): Findings {
-  return Object.fromEntries(Object.entries(found).filter(([about]) => !/^(?:job|statistics) /.test(about)));
-}
-
 /** Problems of a cell by what they are about, each with what was found and the way out. */
 export type Findings = Readonly<Record<string, string>>;
 
 const RESTART = "and restart the server";
 
+/** All that is wrong with a cell. Each text says what was found and ends with what repairs it, to be copied as it is. */
+export function findProblems(facts: ProbeFacts): Findings {
+  return { ...findStopping(facts), ...findOthers(facts) };
+}
+
 /**
- * What is wrong with a cell. Each text says what was found and ends with what repairs it, to be copied as it is.
+ * The problems with which no job of the cell runs, or none that can be trusted: its merchants wait for their repair.
  * Settings: README of pg_cron (https://github.com/citusdata/pg_cron) and its src/pg_cron.c, where those that are missing
  * came with a later version and have the right value in earlier ones.
  */
-export function findProblems(facts: ProbeFacts): Findings {
-  const { settings, launcher, orphans, leftovers, blind } = facts;
+export function findStopping({ settings, launcher, orphans }: ProbeFacts): Findings {
   const is = (name: string) => settings[name];
   const set = (name: string, value: string, then: string) => `alter system set ${name} = '${value}'; ${then}`;
   const reload = "select pg_reload_conf();";
@@ -85,6 +81,12 @@ export function findProblems(facts: ProbeFacts): Findings {
         ? "repair the role named here, and it is back within a second"
         : "restart the server; its log says why the launcher ended (it ends for good when its database is dropped)");
   }
+  return found;
+}
+
+/** What is wrong with one merchant, which stops no other: the next up gives an owner role its membership back. */
+function findOthers({ leftovers, blind }: ProbeFacts): Findings {
+  const found: Record<string, string> = {};
   for (const { jobid, jobname, database } of leftovers) {
     found[`job ${jobname}`] =
       `is left over: no merchant of this cell has the database ${database}: select cron.unschedule(${jobid});`;

@@ -3,7 +3,7 @@ import { JOBS } from "../spec/jobs.ts";
 import type { CellAddress } from "./address.ts";
 import { assertCanLook } from "./cron-server.ts";
 import { ConvergeError } from "./errors.ts";
-import { type Findings, findProblems, type ProbeFacts, stopping } from "./probe-plan.ts";
+import { type Findings, findProblems, findStopping, type ProbeFacts } from "./probe-plan.ts";
 import { type Session, withCronSession } from "./session.ts";
 
 /** A launcher that ended is back within a second (bgw_restart_time of pg_cron is 1 s): look again before saying so. */
@@ -12,12 +12,12 @@ const BETWEEN_LOOKS = 700;
 
 /** Looks at a cell and changes nothing. Throws `cannot_look` where the administrator may not see what must be known. */
 export async function readProbe(address: CellAddress): Promise<Findings> {
-  return withCronSession(address, async (session) => findProblems(await readFacts(session, address.cell)));
+  return findProblems(await readFacts(address));
 }
 
 /** Throws `cell_not_ready` with all that keeps the jobs of a cell from running as they shall. */
 export async function assertReady(address: CellAddress): Promise<void> {
-  const problems = Object.entries(stopping(await readProbe(address)));
+  const problems = Object.entries(findStopping(await readFacts(address)));
   if (problems.length === 0) return;
   throw new ConvergeError(
     "cell_not_ready",
@@ -28,8 +28,14 @@ export async function assertReady(address: CellAddress): Promise<void> {
   );
 }
 
-async function readFacts(session: Session, cell: string): Promise<ProbeFacts> {
-  await assertCanLook(session, cell);
+function readFacts(address: CellAddress): Promise<ProbeFacts> {
+  return withCronSession(address, async (session) => {
+    await assertCanLook(session, address.cell);
+    return factsIn(session);
+  });
+}
+
+async function factsIn(session: Session): Promise<ProbeFacts> {
   const settings = await session.query<{ name: string; setting: string }>(
     `select s.name, s.setting from pg_catalog.pg_settings as s
      where s.name like 'cron.%' or s.name in ('max_worker_processes', 'track_activities')`,

@@ -45,7 +45,7 @@ end;
 $$;
 
 comment on procedure merchant_jobs.cleanup_run_details(bigint) is
-  'Deletes what pg_cron wrote of runs that ended more than p_keep_days days ago (1 to 3650; else MJ040), 5,000 in a '
-  'transaction. The merchants'' own record of their runs is app.job_runs in their databases.';
+  'Deletes what pg_cron wrote of runs that ended more than p_keep_days days ago (1 to 3650; else MJ040), page by '
+  'page, each in its transaction. The merchants'' own record of their runs is app.job_runs in their databases.';
 
 revoke all on procedure merchant_jobs.cleanup_run_details(bigint) from public;
