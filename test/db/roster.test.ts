@@ -24,8 +24,7 @@ test("a stack whose schedules need a newer pg_cron than a cell has is refused be
 test("a cell whose pg_cron opens client connections is refused: job roles do not log in", async () => {
   const server = await startOwnServer({ settings: { "cron.use_background_workers": "off" } });
   try {
-    const { host, port, admin: user, password } = server.server;
-    const address = { ...testCell(), host, port, user, password };
+    const address = testCell(server.server);
     await prepareCell(address);
     await expect(applyCrontab(targetsOf(specOf("acme"), address).crontab)).rejects.toMatchObject({
       code: "unsupported",

@@ -10,8 +10,7 @@ let superuser: pg.Client;
 
 beforeAll(async () => {
   own = await startOwnServer({ settings: {} });
-  const { host, port, admin: user, password } = own.server;
-  await prepareCell({ ...testCell(), host, port, user, password });
+  await prepareCell(testCell(own.server));
   admin = await adminClient("cron", own.server);
   superuser = await superuserClient("cron", own.server);
 });
@@ -40,8 +39,7 @@ test("the cell has one job of its own, under the administrator, which a second a
     active: true,
   };
   expect(await scheduled()).toEqual([job]);
-  const { host, port, admin: user, password } = own.server;
-  await prepareCell({ ...testCell(), host, port, user, password });
+  await prepareCell(testCell(own.server));
   expect(await scheduled()).toEqual([job]);
 });
 
@@ -52,8 +50,7 @@ const damages: readonly (readonly [string, string, string])[] = [
 ];
 
 test.for(damages)("the cell's job that was %s by hand is drift, and is healed", async ([, statement, found]) => {
-  const { host, port, admin: user, password } = own.server;
-  const address = { ...testCell(), host, port, user, password };
+  const address = testCell(own.server);
   const look = async () =>
     (await readMigrations({ address, database: "cron", set: "cron", root: sqlRoot }))?.differs[`job ${JOB}`];
   const before = await scheduled();

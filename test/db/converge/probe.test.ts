@@ -11,7 +11,7 @@ let superuser: pg.Client;
 
 beforeAll(async () => {
   own = await startOwnServer({ settings: {} });
-  address = addressOf(own);
+  address = testCell(own.server);
   await prepareCell(address);
   superuser = await superuserClient("cron", own.server);
 });
@@ -19,10 +19,6 @@ afterAll(async () => {
   await superuser.end();
   await own.remove();
 });
-
-function addressOf({ server: { host, port, admin: user, password } }: OwnServer): CellAddress {
-  return { ...testCell(), host, port, user, password };
-}
 
 test("a cell as it shall be has no problem", async () => {
   expect(await readProbe(address)).toEqual({});
@@ -39,7 +35,7 @@ test("settings with which jobs cannot run are named, each with what sets it righ
     },
   });
   try {
-    const at = addressOf(wrong);
+    const at = testCell(wrong.server);
     await prepareCell(at);
     const found = await readProbe(at);
     expect(found).toMatchObject({
