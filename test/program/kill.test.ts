@@ -5,7 +5,7 @@ import type { Boundary } from "../proxy.ts";
 import { randomOf, seedOfRun, workThrough } from "../seeded.ts";
 
 const MERCHANTS = 3;
-const KILLS = 8;
+const KILLS = 4;
 /** More at once only wait for each other. */
 const AT_ONCE = 3;
 
@@ -14,7 +14,7 @@ test("an up that is killed at a statement is recovered, and the next up converge
   const statements = await withKillCase(MERCHANTS, countStatements);
   const random = randomOf(seed);
   const cases = Array.from({ length: KILLS }, (_, i) => {
-    // One in each eighth of the run: a kill in each phase.
+    // One in each quarter of the run: a kill in each phase.
     const statement = 1 + Math.floor(((i + random()) / KILLS) * statements);
     return { statement, when: random() < 0.5 ? "before" : "after" } satisfies Boundary;
   });
