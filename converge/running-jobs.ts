@@ -18,9 +18,10 @@ export interface RunningJob {
 }
 
 /**
- * The ids of jobs whose run, if one is under way, these steps would end: pg_cron stops the worker of a job that is
- * removed or not active any more (RefreshTaskHash in its task_states.c, jobCanceled in pg_cron.c), and lets the one of
- * a job go on whose schedule, command or database is changed.
+ * The ids of jobs whose run, if one is under way, these steps would end: pg_cron terminates the worker of a job that is
+ * removed or not active any more (RefreshTaskHash in its task_states.c, CRON_TASK_BGW_RUNNING in pg_cron.c), and lets
+ * the one of a job go on whose schedule, command or database is changed. The launcher of 1.4 waits for its worker and
+ * hears of neither before the run has ended; nothing here depends on that.
  */
 export function endedBy(steps: readonly CrontabStep[], rows: readonly CronRow[]): readonly string[] {
   const active = new Set(rows.filter((row) => row.active).map(({ jobid }) => jobid));
@@ -31,7 +32,10 @@ export function endedBy(steps: readonly CrontabStep[], rows: readonly CronRow[])
   );
 }
 
-/** Which of these jobs pg_cron runs now. A worker shows its role, database and command, as far as there is room. */
+/**
+ * Which of these jobs pg_cron runs now. A worker shows its role, database and command, as far as there is room; when no
+ * job of the role has that command any more, it was changed during the run, and the run may be of each of them.
+ */
 export async function readRunning(session: Session, jobids: readonly string[]): Promise<readonly RunningJob[]> {
   if (jobids.length === 0) return [];
   const { rows } = await session.query<RunningJob>(
@@ -39,8 +43,15 @@ export async function readRunning(session: Session, jobids: readonly string[]): 
        pg_catalog.to_char(a.query_start at time zone 'GMT', 'YYYY-MM-DD HH24:MI:SS "GMT"') as since
      from cron.job as j
      join pg_catalog.pg_stat_activity as a
-       on a.usename = j.username and a.datname = j.database and pg_catalog.starts_with(j.command, a.query)
+       on a.usename = j.username and a.datname = j.database
      where j.jobid = any ($1::bigint[]) and a.backend_type like 'pg\\_cron%' and a.state = 'active' and a.query <> ''
+       and (
+         pg_catalog.starts_with(j.command, a.query)
+         or not exists (
+           select from cron.job as o
+           where o.username = a.usename and o.database = a.datname and pg_catalog.starts_with(o.command, a.query)
+         )
+       )
      order by j.jobid`,
     [jobids],
   );
