@@ -36,9 +36,13 @@ function declareMerchants(stack: StackSpec, cells: ReadonlyMap<string, Cell>, ro
   }
 }
 
-/** Schedules that are alike meet in one minute: who looks at a preview shall see it. */
+/** Schedules that are alike meet in one minute, and a cell may rest: who looks at a preview shall see it. */
 function tellBusiestMinutes({ cells, merchants }: StackSpec): void {
-  for (const cell of Object.keys(cells)) {
+  for (const [cell, spec] of Object.entries(cells)) {
+    if (spec.suspended === true) {
+      const rest = merchants.filter((merchant) => merchant.cell === cell).length;
+      void pulumi.log.info(`cell ${cell} is suspended: the jobs of its ${rest} merchants rest`);
+    }
     const busiest = busiestMinute(merchants, cell);
     if (busiest === undefined) continue;
     const { time, jobs, of } = busiest;

@@ -63,7 +63,8 @@ export async function applyCrontab(
   const { patience = RUN_PATIENCE } = options;
   await withCronSession(target.address, (session) => assertReady(session, target));
   // First what a job needs, then the job: pg_cron may start it the moment the transaction commits. And first that a job
-  // shall rest: one that pg_cron starts from now on does nothing, so that after the last run has ended none is cancelled.
+  // shall rest: one that pg_cron starts from now on does nothing (but on a schedule of seconds, which has no due times), so
+  // that after the last run has ended none is cancelled.
   await applyEngineJobs(target.address, target.database, target.engineJobs);
   const end = performance.now() + patience;
   for (;;) {

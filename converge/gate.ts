@@ -24,6 +24,7 @@ interface EnabledJob {
   readonly id: string;
   readonly name: string;
   readonly procedure: string;
+  /** How long a run may take: the job's time limit, and the grace for the batch that it is in. */
   readonly seconds: number;
 }
 
@@ -39,25 +40,29 @@ interface Run {
  * Runs the enabled jobs of each merchant once, as its job role: each by the procedure that pg_cron calls, within the
  * job's time limit. All are run, also after one failed, so that a person hears of everything at once.
  */
-export async function runGate(targets: readonly GateTarget[]): Promise<readonly GateOutcome[]> {
+export async function runGate(
+  targets: readonly GateTarget[],
+  options: { readonly graceSeconds?: number } = {},
+): Promise<readonly GateOutcome[]> {
+  const { graceSeconds = GRACE_SECONDS } = options;
   const outcomes: GateOutcome[] = [];
   const queue = [...targets];
   const work = async () => {
     for (let target = queue.shift(); target !== undefined; target = queue.shift())
-      outcomes.push(await runMerchant(target));
+      outcomes.push(await runMerchant(target, graceSeconds));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return outcomes.sort((one, other) => (one.merchant < other.merchant ? -1 : 1));
 }
 
-async function runMerchant(target: GateTarget): Promise<GateOutcome> {
+async function runMerchant(target: GateTarget, graceSeconds: number): Promise<GateOutcome> {
   const { merchant, address, database } = target;
   const about = `merchant ${merchant} of cell ${address.cell}`;
   const failures: string[] = [];
   const quarantined: string[] = [];
   try {
     await withSession(address, database, async (session) => {
-      for (const job of await readEnabledJobs(session)) {
+      for (const job of await readEnabledJobs(session, graceSeconds)) {
         const failure = await runJob(session, roleNames(database).jobRole, job);
         if (failure !== undefined) failures.push(`${about}, job ${job.name}: ${failure}`);
       }
@@ -71,7 +76,7 @@ async function runMerchant(target: GateTarget): Promise<GateOutcome> {
 }
 
 /** catch_up is not among them: it has no row, and only runs the others when they are overdue. */
-async function readEnabledJobs(session: Session): Promise<readonly EnabledJob[]> {
+async function readEnabledJobs(session: Session, graceSeconds: number): Promise<readonly EnabledJob[]> {
   const { rows } = await session.query<{ id: string; name: string; seconds: string }>(
     `select j.job_id::text as id, j.name, j.time_limit_seconds::text as seconds
      from app.jobs as j where j.enabled order by j.name`,
@@ -79,13 +84,13 @@ async function readEnabledJobs(session: Session): Promise<readonly EnabledJob[]>
   const catalogue: Readonly<Record<string, JobDefinition>> = JOBS;
   return rows.flatMap(({ id, name, seconds }) => {
     const job = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined;
-    return job === undefined ? [] : [{ id, name, procedure: job.procedure, seconds: Number(seconds) }];
+    return job === undefined ? [] : [{ id, name, procedure: job.procedure, seconds: Number(seconds) + graceSeconds }];
   });
 }
 
 /** Runs a job now, once; gives what went wrong. A run that is out of time has succeeded as far as it came. */
 async function runJob(session: Session, jobRole: string, job: EnabledJob): Promise<string | undefined> {
-  const end = performance.now() + (job.seconds + GRACE_SECONDS) * 1_000;
+  const end = performance.now() + job.seconds * 1_000;
   for (;;) {
     const since = await waitForOthers(session, job, end);
     if (since !== undefined) return `another run of it, since ${since}, has not ended within the job's time limit`;
@@ -119,7 +124,7 @@ async function waitForOthers(session: Session, job: EnabledJob, end: number): Pr
 async function call(session: Session, jobRole: string, job: EnabledJob): Promise<unknown> {
   await session.query(
     "select pg_catalog.set_config('statement_timeout', $1::text, false), pg_catalog.set_config('lock_timeout', '30s', false)",
-    [`${job.seconds + GRACE_SECONDS}s`],
+    [`${job.seconds}s`],
   );
   await session.query(`set role ${quoteName(jobRole)}`);
   const error = await session.query(`call ${job.procedure.split(".").map(quoteName).join(".")}()`).then(

@@ -142,7 +142,8 @@ test("a cell is paused by one line for each merchant, and drift of a paused one 
   const paused = { ...limited, [a]: { jobs: { lot_expiry: { enabled: false } } } };
   // Without waves: a pause in a hurry waits for no gate.
   project.setMerchants(paused, { cell: { suspended: true } });
-  const { out } = await project.pulumi("preview", "--diff");
+  const { out, err } = await project.pulumi("preview", "--diff");
+  expect(out + err).toContain("cell home is suspended: the jobs of its 5 merchants rest");
   expect(out.match(/~ suspended: +false => true/g)).toHaveLength(4);
   expect(out.match(/~ active: +true => false/g)).toHaveLength(1);
   expect(out).toMatch(/~ 4 to update\n +- 3 to delete/);

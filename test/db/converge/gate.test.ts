@@ -122,6 +122,29 @@ test("a run of somebody else's is waited for, and does not count as the gate's",
   expect(runs[1]!.pid).not.toBe(other.pid);
 });
 
+test("a run that goes far over its time limit is cancelled and has failed, and another's is not waited for longer", async () => {
+  await db.rows("delete from app.test_go");
+  await db.setJob({ timeLimitSeconds: 1 });
+  const about = `merchant ${spec.id} of cell home, job lot_expiry`;
+  const [over] = await runGate([targetOf(spec)], { graceSeconds: 0 });
+  expect(over?.failures).toEqual([
+    expect.stringMatching(
+      new RegExp(`^${about}: run \\d+ failed: canceling statement due to statement timeout \\(57014\\)$`),
+    ),
+  ]);
+  const other = await db.session();
+  const theirs = other.client.query("call app.expire_lots()");
+  await waitFor(async () => (await db.lastRun())?.pid === other.pid, { what: "the other run is under way" });
+  const [late] = await runGate([targetOf(spec)], { graceSeconds: 0 });
+  expect(late?.failures).toEqual([
+    expect.stringMatching(
+      new RegExp(`^${about}: another run of it, since .*, has not ended within the job's time limit$`),
+    ),
+  ]);
+  await db.rows("insert into app.test_go values (true)");
+  await theirs;
+});
+
 test("a merchant that cannot be reached is a failure of its own and stops no other", async () => {
   const away = { ...targetOf(paused), database: `${paused.database}_away` };
   const [there, gone] = await runGate([targetOf(spec), { ...away, merchant: `${paused.id}x` }]);
