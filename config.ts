@@ -19,6 +19,7 @@ export function readConfig(): ProgramConfig {
     cells: config.getObject("cells"),
     merchants: config.getObject("merchants"),
     jobs: config.getObject("jobs"),
+    rollout: config.getObject("rollout"),
     unknownKeys: keys.map((key) => key.slice(NAMESPACE.length + 1)).filter((key) => !CONFIG_KEYS.includes(key)),
   });
   return { stack, secret: (key) => config.requireSecret(key) };

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Cell } from "./components/cell.ts";
+import { Gate } from "./components/gate.ts";
 import { Merchant } from "./components/merchant.ts";
 import { Roster } from "./components/roster.ts";
 import { explained, readConfig } from "./config.ts";
@@ -13,18 +14,35 @@ export const merchants = explained(() => {
   const cells = new Map(
     Object.values(stack.cells).map((spec) => [spec.name, new Cell(spec, secret, { dependsOn: [roster] })]),
   );
-  for (const spec of stack.merchants) {
-    const cell = cells.get(spec.cell);
-    // The spec was checked as a whole: a merchant's cell is there.
-    if (cell) new Merchant({ spec, cell, roster });
-  }
+  declareMerchants(stack, cells, roster);
   tellBusiestMinutes(stack);
   return Object.fromEntries(stack.merchants.map(({ id, cell, database }) => [id, `${cell}/${database}`]));
 });
 
-/** Schedules that are alike meet in one minute: who looks at a preview shall see it. */
+/** Wave by wave: each merchant waits for the gate of the wave before its own, and for no merchant. */
+function declareMerchants(stack: StackSpec, cells: ReadonlyMap<string, Cell>, roster: Roster): void {
+  const { waves = [stack.merchants.map(({ id }) => id)] } = stack;
+  let gate: Gate | undefined;
+  for (const [index, wave] of waves.entries()) {
+    const specs = stack.merchants.filter(({ id }) => wave.includes(id));
+    const crontabs = specs.flatMap((spec) => {
+      const cell = cells.get(spec.cell);
+      // The spec was checked as a whole: a merchant's cell is there.
+      return cell ? [new Merchant({ spec, cell, roster, gate }).crontab] : [];
+    });
+    // The probes of all cells: a later wave may be on one that no merchant of this wave is on.
+    const probes = index === 0 ? [...cells.values()].map(({ probe }) => probe) : [];
+    if (stack.waves) gate = new Gate(index + 1, specs, { dependsOn: [...crontabs, ...probes] });
+  }
+}
+
+/** Schedules that are alike meet in one minute, and a cell may rest: who looks at a preview shall see it. */
 function tellBusiestMinutes({ cells, merchants }: StackSpec): void {
-  for (const cell of Object.keys(cells)) {
+  for (const [cell, spec] of Object.entries(cells)) {
+    if (spec.suspended === true) {
+      const rest = merchants.filter((merchant) => merchant.cell === cell).length;
+      void pulumi.log.info(`cell ${cell} is suspended: the jobs of its ${rest} merchants rest`);
+    }
     const busiest = busiestMinute(merchants, cell);
     if (busiest === undefined) continue;
     const { time, jobs, of } = busiest;

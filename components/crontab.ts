@@ -13,17 +13,15 @@ export class Crontab extends pulumi.dynamic.Resource {
       database: merchant.database,
       suspended: merchant.suspended,
       registered: true,
-      jobs: Object.fromEntries(
-        Object.values(merchant.jobs).map((job) => [job.name, jobInputs(job, !merchant.suspended)]),
-      ),
+      jobs: Object.fromEntries(Object.values(merchant.jobs).map((job) => [job.name, jobInputs(job)])),
     };
     super(providerStub("crontab"), name, inputs, options, "merchant-jobs", "Crontab");
   }
 }
 
 /** What goes without saying is left out: the state holds it for every job of every merchant, twice. */
-function jobInputs({ schedule, due, timezone, command, enabled, batches }: JobSpec, active: boolean) {
-  const job = { schedule, command, active: enabled && active };
+function jobInputs({ schedule, due, timezone, command, enabled, batches }: JobSpec) {
+  const job = { schedule, command, active: enabled };
   if (batches === undefined) return job;
   const { batchSize, timeLimitSeconds, settings } = batches;
   return {

@@ -4,6 +4,7 @@ import type { MerchantSpec } from "../spec/merchants.ts";
 import { Access } from "./access.ts";
 import type { Cell } from "./cell.ts";
 import { Crontab } from "./crontab.ts";
+import type { Gate } from "./gate.ts";
 import { Migrations } from "./migrations.ts";
 
 /** What a merchant needs around it. */
@@ -12,6 +13,8 @@ export interface MerchantArgs {
   readonly cell: Cell;
   /** Refuses before anything of a merchant is touched. */
   readonly roster: pulumi.Resource;
+  /** Ends the wave before the merchant's; it comes after roster and probes, and stands for them. */
+  readonly gate?: Gate | undefined;
 }
 
 /**
@@ -20,14 +23,20 @@ export interface MerchantArgs {
  * strings from the spec: an output would turn one drifted resource into an unknown input of the next.
  */
 export class Merchant extends pulumi.ComponentResource {
-  constructor({ spec, cell, roster }: MerchantArgs) {
+  /** The last of its resources. */
+  declare readonly crontab: Crontab;
+
+  constructor({ spec, cell, roster, gate }: MerchantArgs) {
     super("merchant-jobs:index:Merchant", spec.id, {}, { protect: true });
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
-    const owner = createOwnerRole(spec, { ...after(roster, cell.probe), provider: cell.provider });
+    const owner = createOwnerRole(spec, {
+      ...(gate ? after(gate) : after(roster, cell.probe)),
+      provider: cell.provider,
+    });
     const access = createAccess(spec, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));
-    new Crontab(`${spec.id}-crontab`, spec, after(migrations));
+    this.crontab = new Crontab(`${spec.id}-crontab`, spec, after(migrations));
     this.registerOutputs();
   }
 }

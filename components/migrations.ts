@@ -11,15 +11,15 @@ export class Migrations extends pulumi.dynamic.Resource {
     inputs: Pick<MigrationsInputs, "cell" | "database" | "set">,
     options: pulumi.CustomResourceOptions,
   ) {
-    const all: MigrationsInputs = { ...inputs, ...hashes(inputs.set), differs: {} };
+    const all: MigrationsInputs = { ...inputs, ...setHashes(inputs.set), differs: {} };
     super(providerStub("migrations"), name, all, options, "merchant-jobs", "Migrations");
   }
 }
 
 const known = new Map<SqlSet, ReturnType<typeof hashesOf>>();
 
-/** The files are the same for every merchant: read once. */
-function hashes(set: SqlSet): ReturnType<typeof hashesOf> {
+/** The files of a set by their hashes. They are the same for every merchant: read once. */
+export function setHashes(set: SqlSet): ReturnType<typeof hashesOf> {
   const found = known.get(set) ?? hashesOf(readSqlFiles(path.join(import.meta.dirname, "..", "sql"), set));
   known.set(set, found);
   return found;

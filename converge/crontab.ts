@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { CellAddress } from "./address.ts";
 import { assertCanLook, assertSupported, assertWorkerMode, readCronRows } from "./cron-server.ts";
 import { type CrontabStep, type DesiredCrontab, type FoundJob, foundJobs, planCrontab } from "./crontab-plan.ts";
@@ -5,6 +6,7 @@ import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import { type EngineJob, applyEngineJobs, type FoundEngineJob, readEngineJobs } from "./engine-jobs.ts";
 import { assertSameDatabase, planRegistry, readRegistry, removeFromRegistry, writeRegistry } from "./registry.ts";
 import { quoteName } from "./roles.ts";
+import { endedBy, readRunning, type RunningJob, RUN_PATIENCE, stillRunning } from "./running-jobs.ts";
 import { alter, asScheduler, schedule } from "./scheduling.ts";
 import { lockInTransaction, type Session, withCronSession, withTransaction } from "./session.ts";
 
@@ -29,6 +31,8 @@ export interface CrontabState {
 
 /** A row that was written may still differ (pg_cron 1.4 keeps the old database): look again, then alter. */
 const MOST_ROUNDS = 3;
+/** Milliseconds between two looks whether a run has ended. */
+const BETWEEN_LOOKS = 500;
 
 /** Reads a merchant's crontab; undefined when nothing of it is there. Throws `cannot_look` rather than report a loss. */
 export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | undefined> {
@@ -48,28 +52,53 @@ export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | u
   };
 }
 
-/** Brings crontab, registry and app.jobs to what is declared. Gives the steps that were taken. */
-export async function applyCrontab(target: CrontabTarget): Promise<readonly CrontabStep[]> {
+/**
+ * Brings crontab, registry and app.jobs to what is declared. Gives the steps that were taken. Waits for runs that the
+ * steps would end, up to `patience` milliseconds, and throws `in_use` then.
+ */
+export async function applyCrontab(
+  target: CrontabTarget,
+  options: { readonly patience?: number } = {},
+): Promise<readonly CrontabStep[]> {
+  const { patience = RUN_PATIENCE } = options;
   await withCronSession(target.address, (session) => assertReady(session, target));
-  // First what a job needs, then the job: pg_cron may start it the moment the transaction commits.
+  // First what a job needs, then the job: pg_cron may start it the moment the transaction commits. And first that a job
+  // shall rest: one that pg_cron starts from now on does nothing (but on a schedule of seconds, which has no due times), so
+  // that after the last run has ended none is cancelled.
   await applyEngineJobs(target.address, target.database, target.engineJobs);
-  return withCronSession(target.address, (session) =>
-    withTransaction(session, async () => {
-      await lockInTransaction(session, "crontab");
-      const entry = await readRegistry(session, target.merchant);
-      assertSameDatabase(target.address.cell, target, entry);
-      const done: CrontabStep[] = [];
-      for (let round = 0; ; round += 1) {
-        const steps = planCrontab(target, await readCronRows(session, target));
-        if (steps.length === 0) break;
-        if (round === MOST_ROUNDS) throw stuck(target, steps);
-        await takeSteps(session, target, steps);
-        done.push(...steps);
-      }
-      if (planRegistry(target, entry).length > 0) await writeRegistry(session, target);
-      return done;
-    }),
-  );
+  const end = performance.now() + patience;
+  for (;;) {
+    const { done, running } = await withCronSession(target.address, (session) =>
+      withTransaction(session, () => takeAllSteps(session, target)),
+    );
+    if (running.length === 0) return done;
+    if (performance.now() >= end) throw stillRunning({ ...target, cell: target.address.cell }, running, patience);
+    // Without the lock: other merchants go on meanwhile.
+    await setTimeout(BETWEEN_LOOKS);
+  }
+}
+
+/** Takes every step, or none while something runs that a step would end. */
+async function takeAllSteps(
+  session: Session,
+  target: CrontabTarget,
+): Promise<{ readonly done: readonly CrontabStep[]; readonly running: readonly RunningJob[] }> {
+  await lockInTransaction(session, "crontab");
+  const entry = await readRegistry(session, target.merchant);
+  assertSameDatabase(target.address.cell, target, entry);
+  const done: CrontabStep[] = [];
+  for (let round = 0; ; round += 1) {
+    const rows = await readCronRows(session, target);
+    const steps = planCrontab(target, rows);
+    if (steps.length === 0) break;
+    if (round === MOST_ROUNDS) throw stuck(target, steps);
+    const running = round === 0 ? await readRunning(session, endedBy(steps, rows)) : [];
+    if (running.length > 0) return { done, running };
+    await takeSteps(session, target, steps);
+    done.push(...steps);
+  }
+  if (planRegistry(target, entry).length > 0) await writeRegistry(session, target);
+  return { done, running: [] };
 }
 
 /**

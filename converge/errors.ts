@@ -17,6 +17,7 @@
  * - `not_offboarding`: something would delete a merchant that is not being offboarded.
  * - `cron_jobs_left`: a role still owns a pg_cron job; dropping it would stop pg_cron for everyone.
  * - `in_use`: another session holds what must be changed or dropped.
+ * - `wave_stopped`: jobs of a merchant did not go well after it was changed; no merchant of a later wave was touched.
  * - `bad_inputs`: a resource's inputs are not of the form that the program gives.
  */
 export type ConvergeErrorCode =
@@ -36,6 +37,7 @@ export type ConvergeErrorCode =
   | "not_offboarding"
   | "cron_jobs_left"
   | "in_use"
+  | "wave_stopped"
   | "bad_inputs";
 
 /** A failure that a person must read: the message says what is wrong, of which merchant or object, and what to do. */

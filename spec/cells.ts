@@ -8,6 +8,8 @@ import { didYouMean } from "./suggest.ts";
 export interface LocalCell {
   readonly name: string;
   readonly kind: "local";
+  /** True: the jobs of all its merchants rest. */
+  readonly suspended?: boolean;
 }
 
 /** Where the administrator's password is: an environment variable, or a secret of the stack's configuration. */
@@ -28,6 +30,8 @@ export interface ServerCell {
   readonly tls: "verify-full" | "disable";
   /** A file of certificates (PEM) to verify the server with. Default: those that Node trusts. */
   readonly caFile?: string;
+  /** True: the jobs of all its merchants rest. */
+  readonly suspended?: boolean;
 }
 
 export type CellSpec = LocalCell | ServerCell;
@@ -48,8 +52,17 @@ const KIND = {
   required: true,
 } as const;
 
+const SUSPENDED = {
+  schema: z.boolean(),
+  rule: "must be true or false",
+  fix: "write true or false, without quotes",
+} as const;
+
+const LOCAL_FIELDS = { kind: KIND, suspended: SUSPENDED } as const;
+
 const SERVER_FIELDS = {
   kind: KIND,
+  suspended: SUSPENDED,
   host: {
     schema: z.string().max(253).refine(isHost),
     rule: "must be a host name or an IP address",
@@ -136,10 +149,12 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
   const { kind } = raw;
   if (kind === "server") return parseServer(report, path, name, raw);
   if (kind === "local") {
-    for (const key of Object.keys(raw).filter((written) => written !== "kind")) {
+    const known = Object.entries(raw).filter(([key]) => Object.hasOwn(LOCAL_FIELDS, key));
+    for (const key of Object.keys(raw).filter((written) => !Object.hasOwn(LOCAL_FIELDS, written))) {
       report.add([...path, key], undefined, "is not a setting of a local cell", "remove it, or write kind: server");
     }
-    return { name, kind };
+    const { suspended } = report.readFields(path, Object.fromEntries(known), LOCAL_FIELDS, "{kind: local}") ?? {};
+    return { name, kind, ...(suspended === true && { suspended }) };
   }
   const at: Path = [...path, "kind"];
   if (kind === "rds") {
@@ -156,7 +171,7 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
 function parseServer(report: Report, path: Path, name: string, raw: unknown): ServerCell | undefined {
   const fields = report.readFields(path, raw, SERVER_FIELDS, "{kind: server, host: …, admin: …, credential: {env: …}}");
   if (fields === undefined) return undefined;
-  const { host, port = 5432, admin, credential, tls = "verify-full", caFile } = fields;
+  const { host, port = 5432, admin, credential, tls = "verify-full", caFile, suspended } = fields;
   if (host !== undefined && tls === "disable" && !isLoopback(host)) {
     report.add(
       [...path, "tls"],
@@ -169,7 +184,8 @@ function parseServer(report: Report, path: Path, name: string, raw: unknown): Se
     report.add([...path, "caFile"], caFile, "is not read when tls is disable", "remove caFile, or tls: disable");
   }
   if (host === undefined || admin === undefined || credential === undefined) return undefined;
-  return { name, kind: "server", host, port, admin, credential, tls, ...(caFile !== undefined && { caFile }) };
+  const options = { ...(caFile !== undefined && { caFile }), ...(suspended === true && { suspended }) };
+  return { name, kind: "server", host, port, admin, credential, tls, ...options };
 }
 
 function isHost(text: string): boolean {

@@ -19,7 +19,7 @@ export interface MerchantSpec {
   readonly appRole: string;
   /** pg_cron runs the jobs under it. */
   readonly jobRole: string;
-  /** Its jobs stay in the crontab and do not run. Default false. */
+  /** Its jobs stay in the crontab and do not run, by its own line or its cell's. Default false. */
   readonly suspended: boolean;
   /** CONNECTION LIMIT of the database; -1 is none. Default 50. */
   readonly connectionLimit: number;
@@ -101,7 +101,9 @@ function parseMerchant(
   if (!isId || cell === undefined) return undefined;
 
   const database = fields.database ?? defaultDatabase(id);
-  const { suspended = DEFAULTS.suspended, connectionLimit = DEFAULTS.connectionLimit } = fields;
+  const { connectionLimit = DEFAULTS.connectionLimit } = fields;
+  const rests = cells.cells.some(({ name, suspended }) => name === cell && suspended === true);
+  const suspended = rests || (fields.suspended ?? DEFAULTS.suspended);
   return { id, cell, database, ...roleNames(database), suspended, connectionLimit, timezone, jobs };
 }
 

@@ -2,7 +2,7 @@
 export const NAMESPACE = "merchant-jobs";
 
 /** The configuration keys that the program reads, besides the secrets that cells name. */
-export const CONFIG_KEYS: readonly string[] = ["cells", "merchants", "jobs"];
+export const CONFIG_KEYS: readonly string[] = ["cells", "merchants", "jobs", "rollout"];
 
 /** PostgreSQL cuts longer names (NAMEDATALEN - 1); pg_cron 1.4 keeps job names in a column of that type too. */
 export const MAX_NAME_BYTES = 63;

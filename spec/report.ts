@@ -3,8 +3,8 @@ import type { Problem } from "./problems.ts";
 import { hideSecrets, isCredentialKey } from "./redact.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** The keys that lead to a value, from the config key on: `["merchant-jobs:cells", "home", "port"]`. */
-export type Path = readonly [string, ...string[]];
+/** The keys that lead to a value, from the config key on: `["merchant-jobs:cells", "home", "port"]`; in a list, from 0. */
+export type Path = readonly [string, ...(string | number)[]];
 
 /** One key of an object: the shape of its value, the rule in words, and what to do when it does not hold. */
 export interface Field {
@@ -29,7 +29,7 @@ export class Report {
   /** Adds a problem. The value is left out when the keys that lead to it say that it may be a credential. */
   add(path: Path, value: unknown, rule: string, fix: string): void {
     // Below the name of a cell or merchant, which is the second key, that name says nothing: it may be token_shop.
-    const secret = path.some((key, index) => isCredentialKey(key) && (index !== 1 || path.length === 2));
+    const secret = path.some((key, index) => isCredentialKey(String(key)) && (index !== 1 || path.length === 2));
     this.#problems.push({
       path: writePath(path),
       ...(!secret && value !== undefined && { value }),
@@ -90,10 +90,10 @@ export class Report {
 
 /** A path as `pulumi config set --path` takes it: keys that are no plain words stand in brackets and quotes. */
 export function writePath([first, ...rest]: Path): string {
-  return rest.reduce(
-    (path, key) => path + (/^[\w-]+$/.test(key) ? `.${key}` : `[${JSON.stringify(hideSecrets(key))}]`),
-    first,
-  );
+  return rest.reduce<string>((path, key) => {
+    if (typeof key === "number") return `${path}[${key}]`;
+    return path + (/^[\w-]+$/.test(key) ? `.${key}` : `[${JSON.stringify(hideSecrets(key))}]`);
+  }, first);
 }
 
 /** Says whether a value is a map, as JSON and YAML know it. */

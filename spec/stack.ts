@@ -5,7 +5,8 @@ import { reportCommonChanges } from "./job-specs.ts";
 import { parseMerchants, type MerchantSpec } from "./merchants.ts";
 import { CONFIG_KEYS, NAMESPACE } from "./names.ts";
 import { SpecError } from "./problems.ts";
-import { Report, type Path } from "./report.ts";
+import { isObject, Report, type Path } from "./report.ts";
+import { parseRollout } from "./rollout.ts";
 import { parseSchedule, type PgCronVersion } from "./schedule.ts";
 import { suggest } from "./suggest.ts";
 
@@ -15,6 +16,8 @@ export interface RawStack {
   readonly merchants: unknown;
   /** What is changed in the catalogue's jobs for all merchants. */
   readonly jobs?: unknown;
+  /** In which waves merchants are changed. */
+  readonly rollout?: unknown;
   /** The other keys of the namespace `merchant-jobs`, with or without it. */
   readonly unknownKeys?: readonly string[];
 }
@@ -24,11 +27,14 @@ export interface StackSpec {
   readonly cells: Readonly<Record<string, CellSpec>>;
   /** Sorted by id. */
   readonly merchants: readonly MerchantSpec[];
+  /** Ids of all merchants by wave, the first one first; undefined when all are changed at once. */
+  readonly waves?: readonly (readonly string[])[];
 }
 
 const CELLS: Path = [`${NAMESPACE}:cells`];
 const MERCHANTS: Path = [`${NAMESPACE}:merchants`];
 const JOBS: Path = [`${NAMESPACE}:jobs`];
+const ROLLOUT: Path = [`${NAMESPACE}:rollout`];
 
 /** Checks the whole configuration of a stack. Throws a SpecError with everything that is wrong in it. */
 export function parseStack(raw: RawStack): StackSpec {
@@ -39,9 +45,11 @@ export function parseStack(raw: RawStack): StackSpec {
   const merchants = parseMerchants(report, MERCHANTS, raw.merchants, read, common);
   reportSharedServers(report, CELLS, read.cells);
   reportNameCollisions(report, MERCHANTS, read.cells, merchants);
+  const waves = parseRollout(report, ROLLOUT, raw.rollout, isObject(raw.merchants) ? Object.keys(raw.merchants) : []);
   reportUnknownKeys(report, read.secretKeys, raw.unknownKeys ?? []);
   if (report.problems.length > 0) throw new SpecError(report.problems);
-  return { cells: Object.fromEntries(read.cells.map((cell) => [cell.name, cell])), merchants };
+  const cells = Object.fromEntries(read.cells.map((cell) => [cell.name, cell]));
+  return { cells, merchants, ...(waves !== undefined && { waves }) };
 }
 
 /**

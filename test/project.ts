@@ -24,8 +24,8 @@ export interface Project {
   readonly env: NodeJS.ProcessEnv;
   /** Runs a command of the engine, as `pulumi <args>`, on stack `test`. */
   pulumi(...args: readonly string[]): Promise<Outcome>;
-  /** Writes the stack's merchants. */
-  setMerchants(merchants: object): void;
+  /** Writes the stack's merchants, with waves and settings of the cell where these are given. */
+  setMerchants(merchants: object, more?: { readonly rollout?: object; readonly cell?: object }): void;
   /** Sets a secret of the stack's configuration, by standard input. */
   setSecret(key: string, value: string): Promise<Outcome>;
   /** The stack's state, secrets encrypted. */
@@ -41,6 +41,7 @@ export interface State {
     readonly id?: string;
     readonly inputs?: Readonly<Record<string, unknown>>;
     readonly outputs?: Readonly<Record<string, unknown>>;
+    readonly dependencies?: readonly string[];
   }[];
   readonly pending_operations?: readonly unknown[];
 }
@@ -97,8 +98,12 @@ export async function makeProject(options: {
     },
   };
   const settings = path.join(folder, "Pulumi.test.yaml");
-  const setMerchants = (merchants: object) => {
-    const config = { "merchant-jobs:cells": cells, "merchant-jobs:merchants": merchants };
+  const setMerchants: Project["setMerchants"] = (merchants, { rollout, cell } = {}) => {
+    const config = {
+      "merchant-jobs:cells": { home: { ...cells.home, ...cell } },
+      "merchant-jobs:merchants": merchants,
+      ...(rollout && { "merchant-jobs:rollout": rollout }),
+    };
     // `stack init` has put the salt of the stack's secrets there.
     const written = existsSync(settings) ? (parse(readFileSync(settings, "utf8")) as object | null) : {};
     writeFileSync(settings, stringify({ ...written, config }));

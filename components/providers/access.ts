@@ -24,7 +24,7 @@ export const provider = provide<AccessInputs>({
   schema,
   fixed: ["cell", "merchant", "database"],
   id: (inputs) => `${inputs.cell}/${inputs.database}`,
-  async apply(inputs, context, fresh) {
+  async apply(inputs, context, { fresh }) {
     await applyAccess(target(inputs, context), { fresh });
   },
   async read(inputs, context) {

@@ -7,8 +7,9 @@ import { roleNames } from "../../spec/names.ts";
 import { type Context, provide } from "./provider.ts";
 
 /**
- * A job as it may be found: one that is not ours has no limits, one of ours may have lost them. What follows from
- * something else stands there only when it does not: `due` and `enabled` (as pg_cron's `schedule` and `active`),
+ * A job as it may be found: one that is not ours has no limits, one of ours may have lost them. `active` is for a merchant
+ * that is not suspended, so that a pause is one line of a preview; `resumed` stands there when a job is active though its
+ * merchant is suspended. What follows from something else stands there only when it does not: `due` and `enabled` (as pg_cron's `schedule` and `active`),
  * `dueSchedule` (as `due` is parsed), `batchFunction` (of the command), `database` and `user` (the merchant's), and
  * `timezone` when it is not GMT.
  */
@@ -16,6 +17,7 @@ const job = z.strictObject({
   schedule: z.string().optional(),
   command: z.string().optional(),
   active: z.boolean().optional(),
+  resumed: z.literal(true).optional(),
   due: z.string().optional(),
   dueSchedule: z.string().optional(),
   timezone: z.string().optional(),
@@ -71,6 +73,13 @@ function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command:
   };
 }
 
+/** A job of pg_cron in the form of the inputs. */
+function foundCronJob(job: FoundJob, inputs: CrontabInputs, name: string) {
+  const declared = inputs.jobs[name]?.active;
+  if (!inputs.suspended || declared === undefined) return job;
+  return { ...job, active: declared, ...(job.active && { resumed: true }) };
+}
+
 const owner = (inputs: CrontabInputs, context: Context) => ({
   ...inputs,
   jobRole: roleNames(inputs.database).jobRole,
@@ -82,7 +91,10 @@ export const provider = provide<CrontabInputs>({
   fixed: ["cell", "merchant", "database"],
   id: (inputs) => `${inputs.cell}/${inputs.merchant}`,
   async apply(inputs, context) {
-    const jobs = declared.parse(inputs.jobs);
+    const written = Object.entries(declared.parse(inputs.jobs));
+    const jobs = Object.fromEntries(
+      written.map(([name, job]) => [name, { ...job, active: job.active && !inputs.suspended }]),
+    );
     await applyCrontab({ ...owner(inputs, context), jobs, engineJobs: engineJobs(jobs) });
   },
   async read(inputs, context) {
@@ -91,7 +103,7 @@ export const provider = provide<CrontabInputs>({
     const { registered, suspended } = found;
     const jobs = Object.entries(found.jobs).map(([name, job]) => {
       const row = foundEngineJob(found.engineJobs?.[name], job, inputs.jobs[name]?.command);
-      return [name, { ...row, ...job }] as const;
+      return [name, { ...row, ...foundCronJob(job, inputs, name) }] as const;
     });
     // Without a job in the crontab catch-up would run it all the same.
     const left = Object.entries(found.engineJobs ?? {})

@@ -20,10 +20,31 @@ export interface Kind<I> {
   id(inputs: I): string;
   /** Why a change may not be made, known without a connection. `olds` may come from another version of the program. */
   refuse?(olds: Props, news: I): readonly pulumi.dynamic.CheckFailure[];
-  apply(inputs: I, context: Context, fresh: boolean): Promise<void>;
+  /** May throw PartlyDone. */
+  apply(inputs: I, context: Context, before: Before): Promise<void>;
   /** The inputs as the server has them; undefined when the object is gone. */
   read(inputs: I, context: Context): Promise<Record<string, unknown> | undefined>;
   remove(inputs: I, context: Context): Promise<void>;
+}
+
+/** What the state had before an apply. */
+export interface Before {
+  /** True when there was nothing. */
+  readonly fresh: boolean;
+  /** The outputs; they may come from another version of the program. */
+  readonly olds: Props;
+}
+
+/**
+ * Thrown by `apply` that failed after a part was done: the state remembers that part as the outputs, so that the next up
+ * tries again, whether anything changed or not, and can go on from there.
+ */
+export class PartlyDone extends Error {
+  readonly done: Props;
+  constructor(done: Props, cause: Error) {
+    super(cause.message, { cause });
+    this.done = done;
+  }
 }
 
 /** What the outside world gives to a provider. */
@@ -65,11 +86,13 @@ export function provide<I>(kind: Kind<I>) {
     },
     async create(config: ProviderConfig, news: Props): Promise<pulumi.dynamic.CreateResult> {
       const inputs = parse(kind, news);
-      await kind.apply(inputs, contextOf(config), true);
+      const before = { fresh: true, olds: {} };
+      await keepingPart(kind.id(inputs), news, kind.apply(inputs, contextOf(config), before));
       return { id: kind.id(inputs), outs: withoutProvider(news) };
     },
-    async update(config: ProviderConfig, _id: string, _olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
-      await kind.apply(parse(kind, news), contextOf(config), false);
+    async update(config: ProviderConfig, id: string, olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
+      const before = { fresh: false, olds: withoutProvider(olds) };
+      await keepingPart(id, news, kind.apply(parse(kind, news), contextOf(config), before));
       return { outs: withoutProvider(news) };
     },
     async read(config: ProviderConfig, id: string, props: Props): Promise<pulumi.dynamic.ReadResult> {
@@ -81,6 +104,20 @@ export function provide<I>(kind: Kind<I>) {
       await kind.remove(parse(kind, props), contextOf(config));
     },
   };
+}
+
+/**
+ * An error with an id is what the SDK takes for a resource that is there and not ready (grpcResponseFromError in its
+ * cmd/dynamic-provider); the properties need the provider's text, by which the next call finds it.
+ */
+async function keepingPart(id: string, news: Props, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof PartlyDone)) throw error;
+    const properties = { ...error.done, __provider: news["__provider"] };
+    throw Object.assign(new Error(error.message, { cause: error }), { id, properties, reasons: [error.message] });
+  }
 }
 
 function parse<I>(kind: Kind<I>, props: Props): I {

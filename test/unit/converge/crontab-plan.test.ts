@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type CronRow, type DesiredCrontab, foundJobs, planCrontab } from "../../../converge/crontab-plan.ts";
+import { endedBy } from "../../../converge/running-jobs.ts";
 
 const desired: DesiredCrontab = {
   merchant: "acme",
@@ -70,5 +71,23 @@ describe("foundJobs", () => {
       lot_expiry: { schedule: when, command, active },
       "lot_expiry@mallory": { schedule: when, command, active, database: "other", user: "mallory" },
     });
+  });
+});
+
+describe("endedBy", () => {
+  const ends = (jobs: object, rows: readonly CronRow[] = [row]) =>
+    endedBy(planCrontab({ ...desired, jobs: jobs as DesiredCrontab["jobs"] }, rows), rows);
+  const job = desired.jobs["lot_expiry"]!;
+
+  test("is a pause, and the removal of an active job", () => {
+    expect(ends({ lot_expiry: { ...job, active: false } })).toEqual(["7"]);
+    expect(ends({})).toEqual(["7"]);
+  });
+
+  test("is no change of schedule, command or database, and nothing of a job that rests already", () => {
+    expect(ends({ lot_expiry: { ...job, schedule: "1 1 * * *", command: "CALL app.x()" } })).toEqual([]);
+    expect(ends(desired.jobs, [{ ...row, database: "other" }])).toEqual([]);
+    expect(ends({}, [{ ...row, active: false }])).toEqual([]);
+    expect(ends(desired.jobs, [{ ...row, active: false }])).toEqual([]);
   });
 });

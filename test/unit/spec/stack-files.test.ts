@@ -14,7 +14,7 @@ const read = (name: string) => parse(readFileSync(new URL(`../../../${name}`, im
 function parseFile(name: string) {
   const { config } = read(name);
   const at = (key: string) => config[`${NAMESPACE}:${key}`];
-  return parseStack({ cells: at("cells"), merchants: at("merchants"), jobs: at("jobs") });
+  return parseStack({ cells: at("cells"), merchants: at("merchants"), jobs: at("jobs"), rollout: at("rollout") });
 }
 
 describe("the project file", () => {
@@ -27,7 +27,8 @@ describe("the project file", () => {
   test("declares each configuration key with its type and a description", () => {
     expect(Object.keys(project.config)).toEqual(CONFIG_KEYS.map((key) => `${NAMESPACE}:${key}`));
     const declared = { type: "object", description: expect.any(String) as string };
-    expect(Object.values(project.config)).toEqual([declared, declared, { ...declared, default: {} }]);
+    const optional = { ...declared, default: {} };
+    expect(Object.values(project.config)).toEqual([declared, declared, optional, optional]);
   });
 });
 
