@@ -184,3 +184,21 @@ export function isMissingDatabase(error: unknown): boolean {
     codeOf(error.cause) === SQLSTATE.undefinedDatabase
   );
 }
+
+/**
+ * Whether a connection failed because somebody shut the database: no connections allowed, or a limit of none. The
+ * Database resource shows that and opens it again; that we could not look in is no reason to stop.
+ */
+export async function isShutDatabase(address: CellAddress, database: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof ConvergeError) || error.code !== "not_connected") return false;
+  const code = codeOf(error.cause);
+  if (code !== SQLSTATE.objectNotInPrerequisiteState && code !== SQLSTATE.tooManyConnections) return false;
+  const { rows } = await withCronSession(address, (session) =>
+    session.query<{ shut: boolean }>(
+      `select not d.datallowconn or d.datconnlimit = 0 as shut
+       from pg_catalog.pg_database as d where d.datname = $1::text`,
+      [database],
+    ),
+  );
+  return rows[0]?.shut === true;
+}
