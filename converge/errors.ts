@@ -72,5 +72,6 @@ export const SQLSTATE = {
   lockNotAvailable: "55P03",
   objectNotInPrerequisiteState: "55000",
   tooManyConnections: "53300",
+  internalError: "XX000",
   invalidPassword: "28P01",
 } as const;

@@ -27,7 +27,7 @@ import {
   lockInTransaction,
   type Session,
   withSession,
-  withTransaction,
+  withSteadyTransaction,
 } from "./session.ts";
 import {
   assertSameFiles,
@@ -63,7 +63,7 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
   try {
     return await withSession(target.address, target.database, async (session) => {
       if (!(await hasHistory(session))) return undefined;
-      return withTransaction(session, async () => {
+      return withSteadyTransaction(session, async () => {
         await session.query("set transaction read only");
         const history = await readHistory(session);
         const { migrations, routines } = hashesOf([...history].map(([name, row]) => ({ name, ...row })));
@@ -97,7 +97,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
   return withSession(target.address, target.database, async (session) => {
     const applied: string[] = [];
     for (;;) {
-      const done = await withTransaction(session, async () => {
+      const done = await withSteadyTransaction(session, async () => {
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);

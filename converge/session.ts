@@ -111,6 +111,23 @@ export async function withTransaction<T>(session: Session, work: () => Promise<T
   }
 }
 
+/** How often a transaction is tried that describes objects which others drop meanwhile. */
+const ATTEMPTS = 5;
+
+/**
+ * As `withTransaction`, and from the beginning when the server met an object that was dropped while it was described
+ * ("could not open relation with OID"): its functions that print definitions see the newest catalog, not the snapshot's.
+ */
+export async function withSteadyTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await withTransaction(session, work);
+    } catch (error) {
+      if (codeOf(error) !== SQLSTATE.internalError || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
 /**
  * Waits for a lock that ends with the transaction. Advisory locks are per database, so a lock on what belongs to the
  * whole server (roles, pg_cron's tables) is taken in the cron database.

@@ -74,6 +74,7 @@ ours as (
   where n.nspname in ('app', 'merchant_jobs')
     and c.relkind in ('r', 'p', 'v', 'm')
     and c.oid not in (select e.objid from of_extensions as e where e.classid = 'pg_catalog.pg_class'::regclass)
+    /* ONLY EXPECTED */
 ),
 
 -- The statements that comment on a relation and its columns: what is made again has its comments again.
