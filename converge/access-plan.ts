@@ -23,7 +23,10 @@ export interface AccessStep {
 /** What the server says of the merchant's roles. */
 export interface AccessState {
   readonly roles: Readonly<Record<string, { readonly attributes: readonly string[]; readonly comment: string | null }>>;
-  /** Roles that each of these is a member of, and what that is good for; on PostgreSQL 15 always for both. */
+  /**
+   * Roles that each of these is a member of, and the members of the owner role and the job role, with what that is good
+   * for; on PostgreSQL 15 always for both.
+   */
   readonly memberships: readonly Membership[];
   /** 15, 16, … */
   readonly majorVersion: number;
@@ -38,6 +41,8 @@ export interface Membership {
   readonly role: string;
   readonly inherits: boolean;
   readonly sets: boolean;
+  /** Whether the member is the administrator, or another that may make roles. */
+  readonly administers: boolean;
 }
 
 /** The comment on our roles: `recover` takes a role with it for the merchant's. */
@@ -90,8 +95,12 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
       statement: `grant ${quoteName(role)} to ${quoteName(admin)}${options}`,
     });
   }
-  for (const { member, role } of found.memberships) {
-    if (member !== target.appRole && member !== target.jobRole) continue;
+  for (const { member, role, administers } of found.memberships) {
+    const isIn = member === target.appRole || member === target.jobRole;
+    // Who has the owner role has the ledger. An administrator could give it to itself at any time. Other logins of the
+    // application may be in its role.
+    const hasOurs = (role === target.ownerRole || role === target.jobRole) && !administers;
+    if (!isIn && !hasOurs) continue;
     steps.push({ about: `${member} in ${role}`, statement: `revoke ${quoteName(role)} from ${quoteName(member)}` });
   }
   return steps;
@@ -102,7 +111,8 @@ export function describeAccess(steps: readonly AccessStep[], found: AccessState)
   return Object.fromEntries(
     steps.map(({ about }) => {
       const role = found.roles[about];
-      return [about, role ? [...role.attributes, role.comment ?? "no comment"].join(", ") : membershipOf(found, about)];
+      if (role) return [about, [...role.attributes, role.comment ?? "no comment"].join(", ")];
+      return [about, about.includes(" in ") ? membershipOf(found, about) : "gone"];
     }),
   );
 }

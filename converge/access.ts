@@ -128,14 +128,15 @@ async function readState(session: Session, target: AccessTarget): Promise<Access
   const memberships = await session.query<Membership>(
     `select m.rolname as member, r.rolname as role,
        bool_or(coalesce((to_jsonb(am) ->> 'inherit_option')::boolean, true)) as inherits,
-       bool_or(coalesce((to_jsonb(am) ->> 'set_option')::boolean, true)) as sets
+       bool_or(coalesce((to_jsonb(am) ->> 'set_option')::boolean, true)) as sets,
+       bool_or(m.rolname = current_user or m.rolcreaterole or m.rolsuper) as administers
      from pg_catalog.pg_auth_members as am
      join pg_catalog.pg_roles as m on m.oid = am.member
      join pg_catalog.pg_roles as r on r.oid = am.roleid
-     where m.rolname = any ($1::text[]) or (m.rolname = current_user and r.rolname = any ($1::text[]))
+     where m.rolname = any ($1::text[]) or r.rolname in ($2::text, $3::text)
      group by m.rolname, r.rolname
      order by m.rolname, r.rolname`,
-    [names],
+    [names, target.ownerRole, target.jobRole],
   );
   return {
     roles: Object.fromEntries(

@@ -3,7 +3,14 @@ import { dueScheduleOf } from "../spec/due.ts";
 import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isMissingDatabase,
+  isShutDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withTransaction,
+} from "./session.ts";
 
 /** What the job engine in a merchant's database knows of a job: a row of app.jobs. */
 export interface EngineJob {
@@ -58,6 +65,7 @@ export async function readEngineJobs(
     });
   } catch (error) {
     if (isMissingDatabase(error) || codeOf(error) === SQLSTATE.insufficientPrivilege) return undefined;
+    if (await isShutDatabase(address, database, error)) return undefined;
     throw error;
   }
 }

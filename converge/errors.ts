@@ -72,5 +72,8 @@ export const SQLSTATE = {
   invalidSchemaName: "3F000",
   undefinedTable: "42P01",
   lockNotAvailable: "55P03",
+  objectNotInPrerequisiteState: "55000",
+  tooManyConnections: "53300",
+  internalError: "XX000",
   invalidPassword: "28P01",
 } as const;

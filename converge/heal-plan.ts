@@ -1,4 +1,5 @@
-import type { Difference } from "./objects.ts";
+import type { DescribedObject, Difference } from "./objects.ts";
+import { quoteName } from "./roles.ts";
 
 /** A statement that makes an object as it was after the last apply. */
 export interface HealStep {
@@ -9,7 +10,7 @@ export interface HealStep {
 }
 
 /** Kinds of objects of which a changed one is taken away first. The others are overwritten by what restores them. */
-const REPLACED = /^(?:constraint|index|trigger|rule) /;
+const REPLACED = /^(?:constraint|index|policy|trigger|rule) /;
 
 /**
  * Whether only a person can say what shall be: a column that is gone had data, and so has one that was added or has
@@ -21,8 +22,9 @@ export function needsPerson({ object, found }: Difference): boolean {
 
 /**
  * What heals objects that were damaged by hand, as far as that loses no data. What our files make is restored by
- * applying them again; what is still not as it was after both is for a person. First all that is taken away, then all
- * that is made: keys before the foreign keys that need them.
+ * applying them again; what is still not as it was after both is for a person. First everything is given back to its
+ * owner, then all that must go is taken away, then all is made: what others need before them, and keys before the
+ * foreign keys that need them.
  */
 export function planHealing(differences: readonly Difference[]): readonly HealStep[] {
   // What depends on a column or table that is gone cannot be restored before it is there again.
@@ -33,12 +35,43 @@ export function planHealing(differences: readonly Difference[]): readonly HealSt
       const as = difference.object.startsWith("settings ") ? "administrator" : "owner";
       return statement == null ? [] : [{ object: difference.object, statement, as }];
     });
-  const removed = steps(({ object, declared, found }) => {
-    const first =
-      declared === undefined || object.startsWith("settings ") || (REPLACED.test(object) && declared.restore !== null);
-    return first ? found?.remove : undefined;
-  });
+  const owned = steps(giveBack).map((step) => ({ ...step, as: "administrator" as const }));
+  const removed = steps((difference) => (goesFirst(difference) ? difference.found?.remove : undefined));
   const restored = steps(({ declared }) => declared?.restore);
-  const isForeignKey = ({ statement }: HealStep) => / add constraint .* FOREIGN KEY /.test(statement);
-  return [...removed, ...restored.filter((step) => !isForeignKey(step)), ...restored.filter(isForeignKey)];
+  return [...byRank(owned), ...removed, ...byRank(restored)];
+}
+
+/** What others need comes first: an owner must have the schema, and a routine or an extension may be used anywhere. */
+function byRank(steps: readonly HealStep[]): readonly HealStep[] {
+  const rank = ({ object, statement }: HealStep) => {
+    if (object.startsWith("schema ")) return 0;
+    if (object.startsWith("extension ")) return 1;
+    if (object.startsWith("routine ")) return 2;
+    return / add constraint .* FOREIGN KEY /.test(statement) ? 4 : 3;
+  };
+  return steps.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** What the line of a description that begins with this word says; empty when there is none. */
+function lineOf(described: DescribedObject | undefined, word: string): string {
+  return (
+    described?.definition
+      .split("\n")
+      .find((line) => line.startsWith(`${word}: `))
+      ?.slice(word.length + 2) ?? ""
+  );
+}
+
+function giveBack({ object, declared, found }: Difference): string | undefined {
+  const owner = lineOf(declared, "owner");
+  if (found === undefined || owner === "" || lineOf(found, "owner") === owner) return undefined;
+  return `alter ${object} owner to ${quoteName(owner)}`;
+}
+
+/** Whether it is taken away before it is made as it was. A view with other columns cannot be overwritten. */
+function goesFirst({ object, declared, found }: Difference): boolean {
+  if (declared === undefined || object.startsWith("settings ")) return true;
+  if (declared.restore === null) return false;
+  if (object.startsWith("view ")) return lineOf(declared, "columns") !== lineOf(found, "columns");
+  return REPLACED.test(object);
 }

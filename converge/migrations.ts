@@ -21,7 +21,14 @@ import {
 import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isMissingDatabase,
+  isShutDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withSteadyTransaction,
+} from "./session.ts";
 import {
   assertSameFiles,
   hashesOf,
@@ -56,7 +63,7 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
   try {
     return await withSession(target.address, target.database, async (session) => {
       if (!(await hasHistory(session))) return undefined;
-      return withTransaction(session, async () => {
+      return withSteadyTransaction(session, async () => {
         await session.query("set transaction read only");
         const history = await readHistory(session);
         const { migrations, routines } = hashesOf([...history].map(([name, row]) => ({ name, ...row })));
@@ -71,6 +78,8 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
     });
   } catch (error) {
     if (isMissingDatabase(error)) return undefined;
+    if (await isShutDatabase(target.address, target.database, error))
+      return { differs: { database: "accepts no connections" } };
     // The administrator is no member of the owner role any more: Access makes it one again, and this looks then.
     if (codeOf(error) !== SQLSTATE.insufficientPrivilege) throw error;
     return { differs: { administrator: `${target.address.user} may not look into the database` } };
@@ -88,7 +97,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
   return withSession(target.address, target.database, async (session) => {
     const applied: string[] = [];
     for (;;) {
-      const done = await withTransaction(session, async () => {
+      const done = await withSteadyTransaction(session, async () => {
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
@@ -178,15 +187,32 @@ async function heal(session: Session, target: MigrationsTarget, differences: rea
     try {
       await session.query(statement);
     } catch (error) {
-      throw new ConvergeError(
-        "statement_failed",
-        `database ${target.database} of cell ${target.address.cell}: ${object} is not as it was made, and cannot be ` +
-          `healed by: ${statement}: ${messageOf(error)} (${codeOf(error) ?? "no code"}); nothing was applied`,
-        { cause: error },
-      );
+      throw notHealed(target, object, statement, error);
     }
     if (as === "administrator") await actAs(session, target.roles?.ownerRole);
   }
+}
+
+function notHealed(target: MigrationsTarget, object: string, statement: string, error: unknown): ConvergeError {
+  const where = `database ${target.database} of cell ${target.address.cell}: ${object} is not as it was made`;
+  const why = `${messageOf(error)} (${codeOf(error) ?? "no code"})`;
+  if (codeOf(error) === SQLSTATE.insufficientPrivilege) {
+    return new ConvergeError(
+      "missing_right",
+      `${where}, and ${target.address.user} may not heal it: ${why}; nothing was applied; a superuser can, in that ` +
+        `database: ${statement};`,
+      { cause: error },
+    );
+  }
+  const way =
+    codeOf(error) === SQLSTATE.dependentObjectsStillExist
+      ? "; what depends on it is not ours: drop that first, and make it again afterwards"
+      : "";
+  return new ConvergeError(
+    "statement_failed",
+    `${where}, and cannot be healed by: ${statement}: ${why}; nothing was applied${way}`,
+    { cause: error },
+  );
 }
 
 /** The applied migrations without what somebody did to the rows of the history. */

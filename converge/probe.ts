@@ -1,5 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { JOBS } from "../spec/jobs.ts";
+import { roleComment } from "./access-plan.ts";
 import type { CellAddress } from "./address.ts";
 import { assertCanLook } from "./cron-server.ts";
 import { ConvergeError } from "./errors.ts";
@@ -31,8 +32,22 @@ export async function assertReady(address: CellAddress): Promise<void> {
 function readFacts(address: CellAddress): Promise<ProbeFacts> {
   return withCronSession(address, async (session) => {
     await assertCanLook(session, address.cell);
+    await assertSeesSettings(session, address.cell);
     return factsIn(session);
   });
+}
+
+/** Settings of pg_cron that are hidden look like those of a server without it. */
+async function assertSeesSettings(session: Session, cell: string): Promise<void> {
+  const { rows } = await session.query<{ sees: boolean; admin: string }>(
+    "select pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'usage') as sees, current_user as admin",
+  );
+  if (rows[0]?.sees !== false) return;
+  throw new ConvergeError(
+    "cannot_look",
+    `cell ${cell}: could not look, because ${rows[0].admin} lacks pg_read_all_settings and does not see how pg_cron is ` +
+      "set; nothing was planned: run sql/server/administrator.sql in database cron as superuser",
+  );
 }
 
 async function factsIn(session: Session): Promise<ProbeFacts> {
@@ -50,9 +65,18 @@ async function factsIn(session: Session): Promise<ProbeFacts> {
     `select j.jobid::text as jobid, j.jobname::text as jobname, j.database
      from cron.job as j
      where pg_catalog.split_part(j.jobname::text, ':', 2) = any ($1::text[])
-       and not exists (select from merchant_jobs.merchants as m where m.database_name = j.database)
+       and not exists (
+         select from merchant_jobs.merchants as m where m.database_name = j.database or m.job_role = j.username
+       )
+       -- With its role and its database there it is a merchant's whose entry was lost, which its Crontab shows.
+       and not exists (
+         select from pg_catalog.pg_roles as r
+         join pg_catalog.pg_database as d on d.datname = j.database
+         where r.rolname = j.username
+           and pg_catalog.shobj_description(r.oid, 'pg_authid') = $2::text || pg_catalog.split_part(j.jobname::text, ':', 1)
+       )
      order by j.jobid`,
-    [Object.keys(JOBS)],
+    [Object.keys(JOBS), roleComment("")],
   );
   const blind = await session.query<{ role: string }>(
     `select r.rolname as role

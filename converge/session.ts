@@ -111,6 +111,23 @@ export async function withTransaction<T>(session: Session, work: () => Promise<T
   }
 }
 
+/** How often a transaction is tried that describes objects which others drop meanwhile. */
+const ATTEMPTS = 5;
+
+/**
+ * As `withTransaction`, and from the beginning when the server met an object that was dropped while it was described
+ * ("could not open relation with OID"): its functions that print definitions see the newest catalog, not the snapshot's.
+ */
+export async function withSteadyTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await withTransaction(session, work);
+    } catch (error) {
+      if (codeOf(error) !== SQLSTATE.internalError || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
 /**
  * Waits for a lock that ends with the transaction. Advisory locks are per database, so a lock on what belongs to the
  * whole server (roles, pg_cron's tables) is taken in the cron database.
@@ -183,4 +200,22 @@ export function isMissingDatabase(error: unknown): boolean {
     error.code === "not_connected" &&
     codeOf(error.cause) === SQLSTATE.undefinedDatabase
   );
+}
+
+/**
+ * Whether a connection failed because somebody shut the database: no connections allowed, or a limit of none. The
+ * Database resource shows that and opens it again; that we could not look in is no reason to stop.
+ */
+export async function isShutDatabase(address: CellAddress, database: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof ConvergeError) || error.code !== "not_connected") return false;
+  const code = codeOf(error.cause);
+  if (code !== SQLSTATE.objectNotInPrerequisiteState && code !== SQLSTATE.tooManyConnections) return false;
+  const { rows } = await withCronSession(address, (session) =>
+    session.query<{ shut: boolean }>(
+      `select not d.datallowconn or d.datconnlimit = 0 as shut
+       from pg_catalog.pg_database as d where d.datname = $1::text`,
+      [database],
+    ),
+  );
+  return rows[0]?.shut === true;
 }

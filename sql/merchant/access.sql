@@ -35,6 +35,14 @@ begin
     where item.grantee <> c.relowner
     union all
     select distinct
+      pg_catalog.format('sequence %s', c.oid::regclass),
+      case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
+    from merchant_jobs.expected_objects as e
+    join pg_catalog.pg_class as c on 'rights on sequence ' || c.oid::regclass::text = e.object
+    cross join lateral pg_catalog.aclexplode(c.relacl) as item
+    where item.grantee <> c.relowner
+    union all
+    select distinct
       pg_catalog.format('schema %I', n.nspname),
       case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
     from pg_catalog.pg_namespace as n

@@ -9,12 +9,13 @@ const target: AccessTarget = {
   jobRole: "acme_job",
 };
 const role = { attributes: ["LOGIN"], comment: "merchant-jobs: acme" };
-const whole = { inherits: true, sets: true };
+const whole = { inherits: true, sets: true, administers: false };
+const administrator = { ...whole, member: "admin", administers: true };
 const right: AccessState = {
   roles: { acme_owner: { attributes: [], comment: null }, acme_app: role, acme_job: role },
   memberships: [
-    { member: "admin", role: "acme_job", ...whole },
-    { member: "admin", role: "acme_owner", ...whole },
+    { ...administrator, role: "acme_job" },
+    { ...administrator, role: "acme_owner" },
     { member: "acme_owner", role: "pg_read_all_stats", ...whole },
   ],
   majorVersion: 15,
@@ -38,7 +39,7 @@ test("missing roles are made, with a comment by which they are known, and the ad
 });
 
 test("the membership that CREATE ROLE makes from PostgreSQL 16 on is not the one that converging needs", () => {
-  const implicit = { member: "admin", inherits: false, sets: false };
+  const implicit = { ...administrator, inherits: false, sets: false };
   const memberships = [
     { ...implicit, role: "acme_owner" },
     { ...implicit, role: "acme_job" },
@@ -64,4 +65,26 @@ test("a role of ours that is a member of another one is taken out of it", () => 
   const steps = planAccess(target, found);
   expect(steps.map(({ statement }) => statement)).toEqual(['revoke "bluebird_app" from "acme_app"']);
   expect(describeAccess(steps, found)).toEqual({ "acme_app in bluebird_app": "member" });
+});
+
+test("who is in the owner role or the job role is taken out of it, unless it may make roles anyway", () => {
+  const others = [
+    { member: "eve", role: "acme_owner", ...whole },
+    { member: "eve", role: "acme_job", ...whole },
+    { member: "login_of_the_app", role: "acme_app", ...whole },
+    { ...administrator, member: "another_admin", role: "acme_owner" },
+  ];
+  const found = { ...right, memberships: [...right.memberships, ...others] };
+  const steps = planAccess(target, found);
+  expect(steps.map(({ statement }) => statement)).toEqual([
+    'revoke "acme_owner" from "eve"',
+    'revoke "acme_job" from "eve"',
+  ]);
+  expect(describeAccess(steps, found)).toEqual({ "eve in acme_owner": "member", "eve in acme_job": "member" });
+});
+
+test("a role that is missing is gone", () => {
+  const { acme_owner, acme_job } = right.roles;
+  const found = { ...right, roles: { acme_owner: acme_owner!, acme_job: acme_job! } };
+  expect(describeAccess(planAccess(target, found), found)).toEqual({ acme_app: "gone" });
 });
