@@ -161,7 +161,7 @@ const damages: readonly (readonly [string, string, string])[] = [
   [
     "a setting of the job role",
     "alter role JOB in database DB set statement_timeout = '9h'",
-    "settings of role JOB: statement_timeout=25h => statement_timeout=9h",
+    "settings of role JOB: statement_timeout=1h => statement_timeout=9h",
   ],
   [
     "a setting of the app role",
