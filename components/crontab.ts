@@ -23,11 +23,12 @@ export class Crontab extends pulumi.dynamic.Resource {
 function jobInputs({ schedule, due, timezone, command, enabled, batches }: JobSpec) {
   const job = { schedule, command, active: enabled };
   if (batches === undefined) return job;
-  const { batchSize, timeLimitSeconds, settings } = batches;
+  const { batchSize, timeLimitSeconds, movesMoney, settings } = batches;
   return {
     ...job,
     batchSize,
     timeLimitSeconds,
+    ...(movesMoney && { movesMoney }),
     ...(due !== schedule && { due }),
     ...(timezone !== "GMT" && { timezone }),
     ...(Object.keys(settings).length > 0 && { settings }),

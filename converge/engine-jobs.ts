@@ -3,6 +3,7 @@ import { dueScheduleOf } from "../spec/due.ts";
 import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { applyLastResort, lastResortOf } from "./last-resort.ts";
 import {
   isMissingDatabase,
   isShutDatabase,
@@ -18,6 +19,8 @@ export interface EngineJob {
   readonly batchFunction: string;
   readonly batchSize: number;
   readonly timeLimitSeconds: number;
+  /** Catch-up runs it before jobs that do not. */
+  readonly movesMoney: boolean;
   /** When it is due, in `timezone`. */
   readonly due: string;
   readonly timezone: string;
@@ -38,6 +41,7 @@ interface Row {
   readonly function: string;
   readonly size: string;
   readonly limit: string;
+  readonly money: boolean;
   readonly schedule: string | null;
   readonly due_schedule: unknown;
   readonly timezone: string;
@@ -58,6 +62,7 @@ export async function readEngineJobs(
       if (there.rows[0]?.there !== true) return {};
       const found = await session.query<Row>(
         `select j.name, j.batch_function as function, j.batch_size::text as size, j.time_limit_seconds::text as limit,
+           j.moves_money as money,
            j.schedule, j.due_schedule, j.timezone, j.enabled, j.settings
          from app.jobs as j order by j.name`,
       );
@@ -72,7 +77,7 @@ export async function readEngineJobs(
 
 function foundJob(row: Row): FoundEngineJob {
   const { schedule: due, due_schedule: dueSchedule, timezone, enabled, settings } = row;
-  const limits = { batchSize: Number(row.size), timeLimitSeconds: Number(row.limit) };
+  const limits = { batchSize: Number(row.size), timeLimitSeconds: Number(row.limit), movesMoney: row.money };
   const job = { batchFunction: row.function, ...limits, due, timezone, enabled, settings };
   const asParsed = due === null || isDeepStrictEqual(dueSchedule, dueOf(due));
   return asParsed ? job : { ...job, dueSchedule: JSON.stringify(dueSchedule) };
@@ -85,7 +90,7 @@ function dueOf(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /**
- * Writes the rows of app.jobs that are missing or different. A job that left the catalogue keeps its row and its runs, and
+ * Writes the rows of app.jobs that are missing or different, and the last resort that follows from their limits. A job that left the catalogue keeps its row and its runs, and
  * is disabled: catch-up would go on running it.
  * Throws `unsupported` for a time zone that the server does not know.
  */
@@ -99,6 +104,7 @@ export async function applyEngineJobs(
       await lockInTransaction(session, "migrations");
       try {
         await write(session, jobs);
+        await applyLastResort(session, database, lastResortOf(jobs));
       } catch (error) {
         if (codeOf(error) !== SQLSTATE.invalidParameterValue) throw error;
         const zones = [...new Set(Object.values(jobs).map(({ timezone }) => timezone))].join(", ");
@@ -118,28 +124,31 @@ async function write(session: Session, jobs: Readonly<Record<string, EngineJob>>
   const all = Object.entries(jobs);
   await session.query(
     `insert into app.jobs as j
-       (name, batch_function, batch_size, time_limit_seconds, schedule, due_schedule, timezone, enabled, settings)
-     select w.name, w.function, w.size, w.seconds, w.schedule, w.due::jsonb, w.timezone, w.enabled, w.settings::jsonb
-     from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-       $9::text[]) as w (name, function, size, seconds, schedule, due, timezone, enabled, settings)
+       (name, batch_function, batch_size, time_limit_seconds, moves_money, schedule, due_schedule, timezone, enabled,
+         settings)
+     select w.name, w.function, w.size, w.seconds, w.money, w.schedule, w.due::jsonb, w.timezone, w.enabled,
+       w.settings::jsonb
+     from unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::text[],
+       $9::boolean[], $10::text[]) as w (name, function, size, seconds, money, schedule, due, timezone, enabled, settings)
      where pg_catalog.timezone(w.timezone, pg_catalog.now()) is not null
      on conflict (name) do update
      set batch_function = excluded.batch_function, batch_size = excluded.batch_size,
-       time_limit_seconds = excluded.time_limit_seconds, schedule = excluded.schedule,
+       time_limit_seconds = excluded.time_limit_seconds, moves_money = excluded.moves_money, schedule = excluded.schedule,
        due_schedule = excluded.due_schedule, timezone = excluded.timezone, enabled = excluded.enabled,
        settings = excluded.settings,
        due_from = case
          when (j.schedule, j.timezone, j.enabled) is distinct from (excluded.schedule, excluded.timezone, excluded.enabled)
          then pg_catalog.clock_timestamp() else j.due_from end
-     where (j.batch_function, j.batch_size, j.time_limit_seconds, j.schedule, j.due_schedule, j.timezone, j.enabled,
-         j.settings)
-       is distinct from (excluded.batch_function, excluded.batch_size, excluded.time_limit_seconds, excluded.schedule,
-         excluded.due_schedule, excluded.timezone, excluded.enabled, excluded.settings)`,
+     where (j.batch_function, j.batch_size, j.time_limit_seconds, j.moves_money, j.schedule, j.due_schedule, j.timezone,
+         j.enabled, j.settings)
+       is distinct from (excluded.batch_function, excluded.batch_size, excluded.time_limit_seconds, excluded.moves_money,
+         excluded.schedule, excluded.due_schedule, excluded.timezone, excluded.enabled, excluded.settings)`,
     [
       all.map(([name]) => name),
       all.map(([, job]) => job.batchFunction),
       all.map(([, job]) => job.batchSize),
       all.map(([, job]) => job.timeLimitSeconds),
+      all.map(([, job]) => job.movesMoney),
       all.map(([, job]) => job.due),
       all.map(([, job]) => JSON.stringify(dueOf(job.due))),
       all.map(([, job]) => job.timezone),

@@ -53,6 +53,7 @@ function jobOf(report: Report, owner: Owner, name: JobName, common?: JobChange, 
       batches: {
         timeLimitSeconds: own?.timeLimitSeconds ?? common?.timeLimitSeconds ?? batches.timeLimitSeconds,
         batchSize: own?.batchSize ?? common?.batchSize ?? batches.batchSize,
+        movesMoney: batches.movesMoney ?? false,
         settings: { ...batches.settings, ...common?.settings, ...own?.settings },
       },
     }),

@@ -132,6 +132,7 @@ CREATE TABLE app.jobs (
     batch_function text NOT NULL,
     batch_size bigint NOT NULL,
     time_limit_seconds bigint NOT NULL,
+    moves_money boolean DEFAULT false NOT NULL,
     schedule text,
     due_schedule jsonb,
     timezone text DEFAULT 'GMT'::text NOT NULL,
@@ -158,6 +159,8 @@ COMMENT ON COLUMN app.jobs.batch_function IS 'schema.name of a function (p_now t
 COMMENT ON COLUMN app.jobs.batch_size IS 'Items that one batch, which is one transaction, may change.';
 
 COMMENT ON COLUMN app.jobs.time_limit_seconds IS 'A run that is older starts no further batch; the next run goes on.';
+
+COMMENT ON COLUMN app.jobs.moves_money IS 'Catch-up runs it before jobs that do not.';
 
 COMMENT ON COLUMN app.jobs.schedule IS 'When it is due, in the time zone of timezone; null for a job that is run by hand alone.';
 
@@ -722,6 +725,40 @@ ALTER FUNCTION app.expire_lots_batch(p_now timestamp with time zone, p_limit big
 
 COMMENT ON FUNCTION app.expire_lots_batch(p_now timestamp with time zone, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb) IS 'The batch function of lot_expiry; an item is a lot_id. Debits what is left of lots that are past expires_at, to exactly 0, and marks them expired.';
 
+CREATE PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '1s'
+    AS $$
+declare
+  v_scheduler constant text := app.scheduler_of_session();
+  v_now constant timestamptz := pg_catalog.clock_timestamp();
+begin
+  -- No claim is needed for what is over already: whatever holds the claim up does not hold this up.
+  insert into app.job_runs (job_id, scheduler, status, due, started_at, finished_at, error, error_sqlstate)
+  select
+    j.job_id,
+    v_scheduler,
+    'failed',
+    -- As app.begin_run takes it.
+    case
+      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every'
+        then app.last_due_of(j.due_schedule, j.timezone, v_now)
+      else p_due
+    end,
+    v_now,
+    v_now,
+    pg_catalog.left(p_error, 8000),
+    p_sqlstate
+  from app.jobs as j
+  where j.name = p_job;
+end;
+$$;
+
+ALTER PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) OWNER TO merchant_schema_owner;
+
+COMMENT ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) IS 'Records an attempt that failed before it had a run, for example because somebody held the claim for longer than it waits (55P03).';
+
 CREATE FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -747,23 +784,28 @@ ALTER FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) OWNE
 
 COMMENT ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) IS 'Records that the calling statement''s run failed; its committed batches stay.';
 
-CREATE PROCEDURE app.find_overdue(INOUT p_jobs text[], INOUT p_dues timestamp with time zone[])
+CREATE PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
 begin
-  select
-    coalesce(pg_catalog.array_agg(o.name order by o.due, o.name), '{}'),
-    coalesce(pg_catalog.array_agg(o.due order by o.due, o.name), '{}')
-  into p_jobs, p_dues
-  from (select j.name, app.overdue_since(j.name, pg_catalog.clock_timestamp()) as due from app.jobs as j) as o
-  where o.due is not null;
+  select o.name, o.due
+  into p_job, p_due
+  from (
+    select j.name, j.moves_money, app.overdue_since(j.name, pg_catalog.clock_timestamp()) as due
+    from app.jobs as j
+    where j.name <> all (p_tried)
+  ) as o
+  where o.due is not null
+  -- What somebody's money waits for goes before what only takes room.
+  order by o.moves_money desc, o.due, o.name
+  limit 1;
 end;
 $$;
 
-ALTER PROCEDURE app.find_overdue(INOUT p_jobs text[], INOUT p_dues timestamp with time zone[]) OWNER TO merchant_schema_owner;
+ALTER PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) OWNER TO merchant_schema_owner;
 
-COMMENT ON PROCEDURE app.find_overdue(INOUT p_jobs text[], INOUT p_dues timestamp with time zone[]) IS 'Gives the jobs that are overdue, the longest overdue first, and the due time that each has missed.';
+COMMENT ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) IS 'Gives the overdue job that is to be run next, of those that are not in p_tried, and the due time that it has missed: jobs that move money first, then the longest overdue. Null when there is none.';
 
 CREATE FUNCTION app.finish_key(p_key text, p_state text, p_response jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -821,15 +863,18 @@ CREATE FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) RET
     SET search_path TO ''
     AS $$
 declare
+  v_now constant timestamptz := pg_catalog.clock_timestamp();
   v_failures bigint;
   v_last_failure timestamptz;
 begin
+  -- What began later than now was before the clock was set back, and says nothing of this due time.
   perform
   from app.job_runs as r
   where r.job_id = p_job_id
     and r.status = 'succeeded'
     and not r.more
-    and r.started_at >= p_due;
+    and r.started_at >= p_due
+    and r.started_at <= v_now;
   if found then
     return false;
   end if;
@@ -838,10 +883,11 @@ begin
   from app.job_runs as r
   where r.job_id = p_job_id
     and r.status = 'failed'
-    and r.started_at >= p_due;
+    and r.started_at >= p_due
+    and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
-    or pg_catalog.clock_timestamp()
+    or v_now
       >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
 end;
 $$;
@@ -1114,6 +1160,8 @@ begin
       and r.status = 'succeeded'
       and not r.more
       and r.started_at >= v_due
+      -- What began later was before the clock was set back.
+      and r.started_at <= p_now
   ) then
     return v_due;
   end if;
@@ -1329,6 +1377,15 @@ begin
     get stacked diagnostics p_sqlstate = returned_sqlstate, v_message = message_text;
     p_error := pg_catalog.format('job %s did not start: %s', p_job, v_message);
   end;
+  -- Every attempt leaves a row; a call that the engine refuses (MJ001, MJ011) is none.
+  if p_sqlstate not like 'MJ%' then
+    begin
+      call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
+    exception when query_canceled or assert_failure or others then
+      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more.
+      null;
+    end;
+  end if;
   commit;
   while v_run_id is not null loop
     begin
@@ -1354,15 +1411,19 @@ CREATE PROCEDURE app.run_overdue()
     LANGUAGE plpgsql
     AS $$
 declare
-  v_jobs text[];
-  v_dues timestamptz[];
+  v_tried text[] := array[]::text[];
+  v_job text;
+  v_due timestamptz;
   v_sqlstate text;
   v_error text;
   v_errors text[] := array[]::text[];
 begin
-  call app.find_overdue(v_jobs, v_dues);
-  for v_at in 1 .. pg_catalog.cardinality(v_jobs) loop
-    call app.run_once(v_jobs[v_at], v_dues[v_at], v_sqlstate, v_error);
+  loop
+    -- Asked again after each: a job that moves money and became due meanwhile is next.
+    call app.find_overdue(v_tried, v_job, v_due);
+    exit when v_job is null;
+    v_tried := v_tried || v_job;
+    call app.run_once(v_job, v_due, v_sqlstate, v_error);
     if v_sqlstate is not null then
       v_errors := v_errors || v_error;
     end if;
@@ -1371,7 +1432,7 @@ begin
   end loop;
   if pg_catalog.cardinality(v_errors) > 0 then
     raise exception '% of % overdue jobs failed: %',
-      pg_catalog.cardinality(v_errors), pg_catalog.cardinality(v_jobs), pg_catalog.array_to_string(v_errors, '; ')
+      pg_catalog.cardinality(v_errors), pg_catalog.cardinality(v_tried), pg_catalog.array_to_string(v_errors, '; ')
       using errcode = case when v_sqlstate = '57014' then v_sqlstate else 'MJ012' end;
   end if;
 end;
@@ -1379,7 +1440,7 @@ $$;
 
 ALTER PROCEDURE app.run_overdue() OWNER TO merchant_schema_owner;
 
-COMMENT ON PROCEDURE app.run_overdue() IS 'The entry catch_up of the crontab: runs every overdue job, also after one failed, and raises MJ012 once at the end.';
+COMMENT ON PROCEDURE app.run_overdue() IS 'The entry catch_up of the crontab: runs every overdue job once, those that move money first, also after one failed, and raises MJ012 once at the end.';
 
 CREATE FUNCTION app.scheduler_of_session() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -1791,11 +1852,14 @@ GRANT ALL ON PROCEDURE app.expire_lots() TO merchant_schema_job;
 
 REVOKE ALL ON FUNCTION app.expire_lots_batch(p_now timestamp with time zone, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb) FROM PUBLIC;
 
+REVOKE ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) FROM PUBLIC;
+GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) TO merchant_schema_job;
+
 REVOKE ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) TO merchant_schema_job;
 
-REVOKE ALL ON PROCEDURE app.find_overdue(INOUT p_jobs text[], INOUT p_dues timestamp with time zone[]) FROM PUBLIC;
-GRANT ALL ON PROCEDURE app.find_overdue(INOUT p_jobs text[], INOUT p_dues timestamp with time zone[]) TO merchant_schema_job;
+REVOKE ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) TO merchant_schema_job;
 
 REVOKE ALL ON FUNCTION app.finish_key(p_key text, p_state text, p_response jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.finish_key(p_key text, p_state text, p_response jsonb) TO merchant_schema_app;

@@ -9,9 +9,9 @@ import { type Context, provide } from "./provider.ts";
 /**
  * A job as it may be found: one that is not ours has no limits, one of ours may have lost them. `active` is for a merchant
  * that is not suspended, so that a pause is one line of a preview; `resumed` stands there when a job is active though its
- * merchant is suspended. What follows from something else stands there only when it does not: `due` and `enabled` (as pg_cron's `schedule` and `active`),
- * `dueSchedule` (as `due` is parsed), `batchFunction` (of the command), `database` and `user` (the merchant's), and
- * `timezone` when it is not GMT.
+ * merchant is suspended. What follows from something else stands there only when it does not: `due` and `enabled` (as
+ * pg_cron's `schedule` and `active`), `dueSchedule` (as `due` is parsed), `batchFunction` (of the command), `database` and
+ * `user` (the merchant's), `timezone` when it is not GMT, and `movesMoney` when it does.
  */
 const job = z.strictObject({
   schedule: z.string().optional(),
@@ -25,6 +25,7 @@ const job = z.strictObject({
   batchFunction: z.string().optional(),
   batchSize: z.number().int().optional(),
   timeLimitSeconds: z.number().int().optional(),
+  movesMoney: z.boolean().optional(),
   settings: z.record(z.string(), z.unknown()).optional(),
   database: z.string().optional(),
   user: z.string().optional(),
@@ -50,9 +51,9 @@ function engineJobs(jobs: z.infer<typeof declared>): Readonly<Record<string, Eng
   const rows = Object.entries(jobs).flatMap(([name, job]) => {
     const { command, active, schedule, batchSize, timeLimitSeconds, due = schedule, timezone = "GMT" } = job;
     if (batchSize === undefined || timeLimitSeconds === undefined) return [];
-    const { settings = {} } = job;
-    const batchFunction = batchFunctionOf(command);
-    return [[name, { batchFunction, batchSize, timeLimitSeconds, due, timezone, enabled: active, settings }] as const];
+    const { settings = {}, movesMoney = false } = job;
+    const row = { batchFunction: batchFunctionOf(command), batchSize, timeLimitSeconds, movesMoney, settings };
+    return [[name, { ...row, due, timezone, enabled: active }] as const];
   });
   return Object.fromEntries(rows);
 }
@@ -60,10 +61,11 @@ function engineJobs(jobs: z.infer<typeof declared>): Readonly<Record<string, Eng
 /** A row of app.jobs in the form of the inputs, beside the job of pg_cron that was found. */
 function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command: string | undefined) {
   if (row === undefined) return {};
-  const { batchFunction, batchSize, timeLimitSeconds, due, dueSchedule, timezone, enabled, settings } = row;
+  const { batchFunction, batchSize, timeLimitSeconds, movesMoney, due, dueSchedule, timezone, enabled, settings } = row;
   return {
     batchSize,
     timeLimitSeconds,
+    ...(movesMoney && { movesMoney }),
     ...(due !== job.schedule && { due: due ?? "" }),
     ...(dueSchedule !== undefined && { dueSchedule }),
     ...(timezone !== "GMT" && { timezone }),

@@ -8,6 +8,15 @@ declare
   v_app text := pg_catalog.current_setting('merchant_jobs.app_role');
   v_job text := pg_catalog.current_setting('merchant_jobs.job_role');
   v_grant record;
+  -- Converge sets it to what the jobs' time limits come to (converge/last-resort.ts), after this was run first.
+  v_statement_timeout text := coalesce(
+    (
+      select pg_catalog.substring(e.definition, 'statement_timeout=([0-9a-z]+)')
+      from merchant_jobs.expected_objects as e
+      where e.object = pg_catalog.format('settings of role %s', v_job)
+    ),
+    '1h'
+  );
 begin
   -- From a clean slate: what somebody granted by hand goes. Only objects that our files made (those that were recorded
   -- after an earlier apply) are touched.
@@ -71,9 +80,11 @@ begin
   execute pg_catalog.format('alter role %I connection limit -1', v_app);
   -- pg_cron's workers do not log in, so the limit stops sessions of the job role and not its jobs.
   execute pg_catalog.format('alter role %I connection limit 0', v_job);
-  -- A last resort, above the longest limit that a job may have: each keeps its own between batches
-  -- (app.jobs.time_limit_seconds), and a run that ends so has succeeded as far as it came.
-  execute pg_catalog.format('alter role %I in database %I set statement_timeout = ''25h''', v_job, v_database);
+  -- A last resort: each job keeps its own limit between batches (app.jobs.time_limit_seconds), and a run that ends so has
+  -- succeeded as far as it came.
+  execute pg_catalog.format(
+    'alter role %I in database %I set statement_timeout = %L', v_job, v_database, v_statement_timeout
+  );
   execute pg_catalog.format('alter role %I in database %I set lock_timeout = ''30s''', v_job, v_database);
 
   execute pg_catalog.format('grant usage on schema app to %I, %I', v_app, v_job);

@@ -57,7 +57,7 @@ test("another ledger, with a job of its own, converges and runs", async () => {
   await applyMigrations(target, filesOf(target));
   const schedule = "0 4 * * *";
   const job = { schedule, command: "CALL app.drop_vouchers()", active: false };
-  const batches = { batchFunction: "app.drop_vouchers_batch", batchSize: 3, timeLimitSeconds: 60 };
+  const batches = { batchFunction: "app.drop_vouchers_batch", batchSize: 3, movesMoney: true, timeLimitSeconds: 60 };
   const row = { ...batches, due: schedule, timezone: "GMT", enabled: false, settings: {} };
   const crontab: CrontabTarget = {
     ...targetsOf(spec).crontab,

@@ -1,9 +1,11 @@
-// A test suite is worth what it finds: each fault of test/jobs/mutations.ts, put into a fresh database, fails the check
+// A test suite is worth what it finds: each fault of test/jobs/mutations/, put into a fresh database, fails the check
 // that is named beside it, and that check passes without it.
 import { expect, test } from "vitest";
 import { CHECKS } from "../jobs/checks/all.ts";
 import { useCopies } from "../jobs/copies.ts";
-import { MUTATIONS, statementsOf } from "../jobs/mutations.ts";
+import { failureOf } from "../jobs/failure-of.ts";
+import { MUTATIONS } from "../jobs/mutations/all.ts";
+import { statementsOf } from "../jobs/mutations/mutation.ts";
 
 const { withCopy } = useCopies("mutate");
 
@@ -18,7 +20,8 @@ test("each is caught by a check that the engine passes without it", () => {
   expect(MUTATIONS.filter(({ check }) => !passed.has(check)).map(({ name }) => name)).toEqual([]);
 });
 
-test.for(MUTATIONS)("$name: caught by $check.name", async (mutation) => {
+// Side by side: a check that fails may have waited for what never came.
+test.concurrent.for(MUTATIONS)("$name: caught by $check.name", async (mutation) => {
   const mutated = statementsOf(mutation);
   await withCopy(async (db) => {
     await db.rows(mutated);
@@ -29,5 +32,7 @@ test.for(MUTATIONS)("$name: caught by $check.name", async (mutation) => {
       caught = error;
     }
     expect(caught, `${mutation.check.name} passes on the mutated engine`).toBeDefined();
+    // And by what it is there for, not by something else that went wrong.
+    expect(failureOf(caught)).toBe(mutation.fails);
   });
 });

@@ -72,7 +72,7 @@ export const rightKinds: readonly ObjectDrift[] = [
     "a setting of the job role",
     "grove",
     "alter role $job in database $db set statement_timeout = '9h'",
-    { "settings of role $job": "statement_timeout=25h => statement_timeout=9h" },
+    { "settings of role $job": "statement_timeout=1h => statement_timeout=9h" },
   ],
   [
     "a setting of the application's role",

@@ -21,6 +21,9 @@ export function useCopies(prefix: string): Copies {
     await prepareCell();
     spec = specOf(id, { suspended: true });
     await onboard(spec);
+    const db = await JobsDatabase.open(spec.database);
+    await db.waitPatiently();
+    await db.close();
   });
   afterAll(async () => {
     await dropMerchantLeftovers(`merchant_${id}`);

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { RunningServer } from "../../local/postgres.ts";
+import { waitPatiently } from "../patience.ts";
 import { superuserClient, testServer, waitFor } from "../server.ts";
 
 /** A session of the superuser's, and its process on the server. */
@@ -43,6 +44,11 @@ export class JobsDatabase {
   /** Runs a statement in the session of the test's own. */
   async rows<T>(sql: string, values: readonly unknown[] = []): Promise<T[]> {
     return (await this.#client.query(sql, [...values])).rows as T[];
+  }
+
+  /** As waitPatiently: what a test holds while it looks around does not run out. */
+  async waitPatiently(): Promise<void> {
+    await waitPatiently(this.#client);
   }
 
   /** Opens a further session; `close` ends it. */

@@ -16,11 +16,28 @@ export type KeyMove =
 export const jobProcedures = ["expire_lots", "cleanup_expired_operations", "cleanup_idempotency"] as const;
 export type JobProcedure = (typeof jobProcedures)[number];
 
+/** The jobs by their names in app.jobs. */
+export const procedures = {
+  lot_expiry: "expire_lots",
+  ops_cleanup: "cleanup_expired_operations",
+  idempotency_cleanup: "cleanup_idempotency",
+} as const satisfies Record<string, JobProcedure>;
+export type JobName = keyof typeof procedures;
+
 /** What one session does. */
 export type Action =
   | { readonly kind: "call"; readonly move: Move | KeyMove }
   | { readonly kind: "transaction"; readonly moves: readonly Move[]; readonly commit: boolean }
-  | { readonly kind: "run"; readonly job: JobProcedure };
+  | { readonly kind: "run"; readonly job: JobName }
+  /** For a due time so many minutes ago. */
+  | { readonly kind: "due"; readonly job: JobName; readonly minutes: number }
+  | { readonly kind: "catchUp" };
+
+/** The procedures that an action may run. */
+export function proceduresOf(action: Action): readonly JobProcedure[] {
+  if (action.kind === "catchUp") return jobProcedures;
+  return action.kind === "run" || action.kind === "due" ? [procedures[action.job]] : [];
+}
 
 /** One session is cancelled or ended while it works, or a moment after. */
 export interface Disturbance {
@@ -32,7 +49,7 @@ export interface Disturbance {
 export type Step =
   /** All at once, each in a session of its own. */
   | { readonly kind: "together"; readonly actions: readonly Action[]; readonly disturbance: Disturbance | null }
-  /** The clock goes forward, or is set back. */
+  /** The clock goes forward, or is set back, for the ledger and for the runs. */
   | { readonly kind: "clock"; readonly hours: number };
 
 export type History = readonly Step[];
@@ -66,6 +83,7 @@ const keyMove: fc.Arbitrary<KeyMove> = fc.oneof(
   fc.record({ kind: fc.constant("begin" as const), key }),
   fc.record({ kind: fc.constant("finish" as const), key }),
 );
+const job = fc.constantFrom(...(Object.keys(procedures) as JobName[]));
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("call" as const), move }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("call" as const), move: keyMove }) },
@@ -77,7 +95,12 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       commit: fc.boolean(),
     }),
   },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant("run" as const), job: fc.constantFrom(...jobProcedures) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("run" as const), job }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("due" as const), job, minutes: fc.integer({ min: 0, max: 24 * 60 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("catchUp" as const) }) },
 );
 const disturbance: fc.Arbitrary<Disturbance> = fc.record({
   how: fc.oneof(
@@ -97,7 +120,7 @@ const clock: fc.Arbitrary<Step> = fc.record({
   hours: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 1, max: 20 }) },
     { weight: 1, arbitrary: fc.constant(24 * 8) },
-    { weight: 1, arbitrary: fc.integer({ min: -20, max: -1 }) },
+    { weight: 2, arbitrary: fc.integer({ min: -20, max: -1 }) },
   ),
 });
 

@@ -1,8 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type pg from "pg";
 import { pidOf, valueOf } from "../ledger.ts";
 import { account } from "./account.ts";
 import { checkAnswers, checkKeys } from "./answers.ts";
-import { type Attempt, type Call, callAlone, callTogether, outcomeOf, type Unit } from "./attempt.ts";
+import { type Attempt, type Call, callAlone, callTogether, type Outcome, outcomeOf, type Unit } from "./attempt.ts";
 import {
   type Action,
   type Disturbance,
@@ -11,13 +12,16 @@ import {
   type JobProcedure,
   type KeyMove,
   type Move,
+  procedures,
+  proceduresOf,
 } from "./history.ts";
 import { type Ledger, moveClock, readLedger } from "./ledger.ts";
 import { balances, insist, replay } from "./replay.ts";
+import { checkRuns, moveRuns, readRuns } from "./runs.ts";
 import type { SessionKind, Sessions } from "./sessions.ts";
 
 /** What a run of a job may end with when it was disturbed, or waited too long for somebody's lock. */
-const endsOfRuns = new Set(["57014", "55P03"]);
+const endsOfRuns = new Set(["57014", "55P03", "MJ012"]);
 
 /**
  * Plays a history on lots of its own and holds what comes of it against the rules of the ledger after every step, and
@@ -29,6 +33,8 @@ export async function playHistory(sessions: Sessions, name: string, history: His
   const operations = new Set<string>();
   const everDue = new Set<string>();
   let ledger = await readLedger(control, name, []);
+  await control.query("delete from app.job_runs");
+  let runs = await readRuns(control);
 
   const look = async (units: readonly Unit[], ran: ReadonlySet<JobProcedure>) => {
     for (const { attempts } of units) {
@@ -49,6 +55,8 @@ export async function playHistory(sessions: Sessions, name: string, history: His
   for (const step of history) {
     if (step.kind === "clock") {
       await moveClock(control, name, [...operations], step.hours);
+      await moveRuns(control, step.hours);
+      runs = await readRuns(control);
       await look([], new Set());
       continue;
     }
@@ -65,9 +73,14 @@ export async function playHistory(sessions: Sessions, name: string, history: His
     });
     const lost = units.filter(({ attempts, fate }) => fate === "unknown" || attempts.some(isUnknown));
     insist(ended || lost.length === 0, "no session ends by itself", lost);
-    await look(units, new Set(step.actions.flatMap((action) => (action.kind === "run" ? [action.job] : []))));
+    await look(units, new Set(step.actions.flatMap(proceduresOf)));
+    const before = runs;
+    runs = await readRuns(control);
+    checkRuns(before, runs, step);
     const [only, ...more] = step.actions;
-    if (only?.kind === "run" && more.length === 0 && step.disturbance === null) checkNothingDue(ledger, only.job);
+    if (only?.kind === "run" && more.length === 0 && step.disturbance === null) {
+      checkNothingDue(ledger, procedures[only.job]);
+    }
   }
   for (const job of ["cleanup_expired_operations", "expire_lots", "cleanup_idempotency"] as const) {
     await control.query(`call app.${job}()`);
@@ -86,8 +99,10 @@ async function act(
   place: number,
 ): Promise<Unit | undefined> {
   switch (action.kind) {
-    case "run": {
-      const outcome = await outcomeOf(sessions.runner(place), `call app.${action.job}()`, []);
+    case "run":
+    case "due":
+    case "catchUp": {
+      const outcome = await runOf(sessions.runner(place), action);
       insist(outcome.kind !== "refused" || endsOfRuns.has(outcome.sqlstate), "a run goes well", outcome);
       return { attempts: [], fate: outcome.kind === "unknown" ? "unknown" : "committed" };
     }
@@ -99,6 +114,20 @@ async function act(
       const calls = action.moves.flatMap((move) => callOf(name, known, move) ?? []);
       return await callTogether(sessions.application(place), inKeyOrder(calls), action.commit);
     }
+  }
+}
+
+function runOf(client: pg.Client, action: Action & { readonly kind: "run" | "due" | "catchUp" }): Promise<Outcome> {
+  switch (action.kind) {
+    case "run":
+      return outcomeOf(client, `call app.${procedures[action.job]}()`, []);
+    case "due":
+      return outcomeOf(client, "call app.run_job($1, clock_timestamp() - make_interval(mins => $2))", [
+        action.job,
+        action.minutes,
+      ]);
+    case "catchUp":
+      return outcomeOf(client, "call app.run_overdue()", []);
   }
 }
 
@@ -156,7 +185,10 @@ function callOf(name: string, known: Ledger, move: Move | KeyMove): Call | undef
 
 function victimOf(actions: readonly Action[], { victim }: Disturbance): [kind: SessionKind, place: number] {
   const place = victim % actions.length;
-  return [actions[place]?.kind === "run" ? "runner" : "application", place];
+  return [
+    actions.slice(place, place + 1).some((action) => proceduresOf(action).length > 0) ? "runner" : "application",
+    place,
+  ];
 }
 
 async function disturb(sessions: Sessions, actions: readonly Action[], disturbance: Disturbance): Promise<void> {

@@ -23,7 +23,9 @@ export async function runHistories({ prefix, histories, seed, atOnce, budgetMs }
     const ledger = await openLedger(`${prefix}${String(place)}`);
     try {
       // Small batches: a run of a few lots is one of several transactions.
-      await ledger.control.query("update app.jobs set batch_size = 2");
+      await ledger.control.query(
+        `update app.jobs set batch_size = 2, due_from = '-infinity', enabled = name <> 'history_cleanup'`,
+      );
       const sessions = await openSessions(ledger);
       const property = fc.asyncProperty(history, async (one) => {
         await playHistory(sessions, freshName("account"), one);

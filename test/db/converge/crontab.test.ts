@@ -149,7 +149,8 @@ test("the job engine knows every job that has batches, as it is declared", async
   expect(state?.engineJobs?.["idempotency_cleanup"]).toEqual({
     batchFunction: "app.cleanup_idempotency_batch",
     batchSize: 2000,
-    timeLimitSeconds: 3600,
+    timeLimitSeconds: 600,
+    movesMoney: false,
     due: "0 3 * * *",
     timezone: "GMT",
     enabled: true,
@@ -162,6 +163,7 @@ test("the job engine knows every job that has batches, as it is declared", async
 
 test.each<readonly [string, object]>([
   ["batch_size = 1, time_limit_seconds = 1", { batchSize: 1, timeLimitSeconds: 1 }],
+  ["moves_money = false", { movesMoney: false }],
   ["schedule = '0 5 * * *'", { due: "0 5 * * *", dueSchedule: expect.stringContaining('"hours":[2]') as string }],
   ["schedule = null, due_schedule = null", { due: null }],
   [

@@ -21,6 +21,7 @@ beforeEach(async () => {
   db = await JobsDatabase.open(spec.database, own.server);
   await db.rows("delete from app.job_runs");
   await db.setJob({ batchSize: 1 });
+  await db.waitPatiently();
 });
 afterEach(async () => {
   await db.close();

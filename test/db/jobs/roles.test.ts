@@ -18,6 +18,7 @@ beforeAll(async () => {
   spec = specOf(prefix, { suspended: true });
   await onboard(spec);
   db = await JobsDatabase.open(spec.database);
+  await db.waitPatiently();
   await db.rows(`alter role ${spec.jobRole} password 'for this test' connection limit -1`);
   await db.rows(`create role ${spec.jobRole}_runner login password 'for this test' in role ${spec.jobRole}`);
 });

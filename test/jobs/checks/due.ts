@@ -218,6 +218,41 @@ export async function catchUpRunsThemAll(db: JobsDatabase): Promise<void> {
   expect(claims).toHaveLength(1);
 }
 
+/** Catch-up runs what moves money first, however long the others are overdue, and also when it became due meanwhile. */
+export async function catchUpRunsMoneyFirst(db: JobsDatabase): Promise<void> {
+  await makeTestJobs(db);
+  await db.rows(
+    `create function app.test_wake(p_now timestamptz, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb)
+     returns app.batch_result language sql as $$
+       update app.jobs set due_from = '-infinity' where name = 'lot_expiry';
+       select (null, null, true, null)::app.batch_result $$`,
+  );
+  for (const job of ["good", "failing", "ops_cleanup", "lot_expiry"]) await scheduleDaily(db, job);
+  await db.rows("update app.jobs set batch_function = 'app.test_wake' where name = 'failing'");
+  await db.rows("update app.jobs set due_from = clock_timestamp() where name = 'lot_expiry'");
+  await db.rows("call app.run_overdue()");
+  const order = await db.rows<{ name: string }>(
+    "select name from app.job_runs join app.jobs using (job_id) order by run_id",
+  );
+  expect(order.map(({ name }) => name)).toEqual(["ops_cleanup", "failing", "lot_expiry", "good"]);
+}
+
+/** Runs that began and failed later than now, as after the clock was set back, neither close a due time nor space its calls. */
+export async function clockSetBackStopsNothing(db: JobsDatabase): Promise<void> {
+  await scheduleDaily(db, "lot_expiry");
+  await db.rows(
+    `insert into app.job_runs (job_id, scheduler, status, started_at, finished_at)
+     select job_id, 'manual', s, clock_timestamp() + interval '5 hours', clock_timestamp() + interval '5 hours'
+     from app.jobs, unnest(array['succeeded', 'failed']) as s where name = 'lot_expiry'`,
+  );
+  const overdue = () => db.rows("select overdue_since is not null as it from app.job_health where job = 'lot_expiry'");
+  expect(await overdue()).toEqual([{ it: true }]);
+  await db.rows("call app.run_overdue()");
+  await db.rows("call app.run_overdue()");
+  expect(await overdue()).toEqual([{ it: false }]);
+  expect((await db.runs()).map(({ status }) => status)).toEqual(["succeeded", "failed", "succeeded"]);
+}
+
 /** Who cancels catch-up means all of it. */
 export async function cancelledCatchUpStops(db: JobsDatabase): Promise<void> {
   await makeTestJobs(db);

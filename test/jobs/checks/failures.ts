@@ -46,7 +46,8 @@ export async function cancelledRunFails(db: JobsDatabase): Promise<void> {
 
 export async function statementTimeoutFailsTheRun(db: JobsDatabase): Promise<void> {
   await endInTheSecondBatch(db, {
-    prepare: ({ client }) => client.query("set statement_timeout = '2s'"),
+    // Of the whole call: the first batch must be done by then on a slow machine too.
+    prepare: ({ client }) => client.query("set statement_timeout = '4s'"),
     sqlstate: "57014",
   });
 }
@@ -88,14 +89,44 @@ export async function errorsOfTheMomentFailTheRun(db: JobsDatabase): Promise<voi
   }
 }
 
-/** A job that cannot be claimed says so to its caller, and holds nothing. */
-export async function claimThatFailsIsRaised(db: JobsDatabase): Promise<void> {
+/** A job that cannot be claimed says so to its caller, leaves a row that says why, and holds nothing. */
+export async function claimThatFailsLeavesARow(db: JobsDatabase): Promise<void> {
   await db.rows("alter function app.begin_run(text, timestamptz) set lock_timeout = '100ms'");
   const claimer = await db.session();
   await claimer.client.query("begin");
   await claimer.client.query("select app.begin_run('lot_expiry', null)");
-  expect(await errorOf(db.rows(EXPIRE_LOTS))).toMatchObject({ code: "55P03" });
+  const call = "call app.run_job('lot_expiry', clock_timestamp() - interval '1 hour')";
+  expect(await errorOf(db.rows(call))).toMatchObject({ code: "55P03" });
+  expect(await db.runs()).toMatchObject([{ status: "failed", affected: 0, batches: 0, sqlstate: "55P03" }]);
+  expect(
+    await db.rows("select error, finished_at >= started_at and due < started_at as timed from app.job_runs"),
+  ).toEqual([{ error: "canceling statement due to lock timeout", timed: true }]);
+  await db.rows("alter function app.begin_run(text, timestamptz) set lock_timeout = '5min'");
+  const waiting = await db.session();
+  const cancelled = errorOf(waiting.client.query(EXPIRE_LOTS));
+  await db.untilWaiting(waiting);
+  await db.rows("select pg_cancel_backend($1)", [waiting.pid]);
+  expect(await cancelled).toMatchObject({ code: "57014" });
   await claimer.client.query("rollback");
+  await db.rows(EXPIRE_LOTS);
+  expect((await db.runs()).map(({ status, sqlstate }) => [status, sqlstate])).toEqual([
+    ["failed", "55P03"],
+    ["failed", "57014"],
+    ["succeeded", null],
+  ]);
+}
+
+/** A table that is locked keeps the row away too, and the caller still hears of it. */
+export async function lockedTableIsRaised(db: JobsDatabase): Promise<void> {
+  await db.rows("alter function app.begin_run(text, timestamptz) set lock_timeout = '100ms'");
+  await db.rows("alter procedure app.fail_claim(text, timestamptz, text, text) set lock_timeout = '100ms'");
+  const holder = await db.session();
+  await holder.client.query("begin; lock table app.job_runs in exclusive mode");
+  const error = await errorOf(db.rows(EXPIRE_LOTS));
+  expect(error).toMatchObject({ code: "55P03" });
+  expect(error?.message).toMatch(/^job lot_expiry did not start: /);
+  await holder.client.query("rollback");
+  expect(await db.runs()).toEqual([]);
   await db.rows(EXPIRE_LOTS);
   expect((await db.runs()).map(({ status }) => status)).toEqual(["succeeded"]);
 }

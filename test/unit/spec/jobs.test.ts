@@ -53,11 +53,12 @@ describe("changes for all merchants and a merchant's own", () => {
       schedule: "30 4 * * *",
       due: "30 4 * * *",
       enabled: false,
-      batches: { batchSize: 500, timeLimitSeconds: 3600 },
+      batches: { batchSize: 500, timeLimitSeconds: 600 },
     });
     expect(changed["idempotency_cleanup"]?.batches).toEqual({
       batchSize: 2000,
       timeLimitSeconds: 60,
+      movesMoney: false,
       settings: { retentionDays: 30 },
     });
     expect(changed["history_cleanup"]?.batches?.settings).toEqual({ retentionDays: 90 });

@@ -138,10 +138,11 @@ describe("a stack that is right", () => {
           "history_cleanup": {
             "batches": {
               "batchSize": 2000,
+              "movesMoney": false,
               "settings": {
                 "retentionDays": 90,
               },
-              "timeLimitSeconds": 3600,
+              "timeLimitSeconds": 600,
             },
             "command": "CALL app.cleanup_history()",
             "due": "30 3 * * *",
@@ -153,10 +154,11 @@ describe("a stack that is right", () => {
           "idempotency_cleanup": {
             "batches": {
               "batchSize": 2000,
+              "movesMoney": false,
               "settings": {
                 "retentionDays": 7,
               },
-              "timeLimitSeconds": 3600,
+              "timeLimitSeconds": 600,
             },
             "command": "CALL app.cleanup_idempotency()",
             "due": "0 3 * * *",
@@ -168,8 +170,9 @@ describe("a stack that is right", () => {
           "lot_expiry": {
             "batches": {
               "batchSize": 2000,
+              "movesMoney": true,
               "settings": {},
-              "timeLimitSeconds": 3600,
+              "timeLimitSeconds": 600,
             },
             "command": "CALL app.expire_lots()",
             "due": "0 2 * * *",
@@ -181,6 +184,7 @@ describe("a stack that is right", () => {
           "ops_cleanup": {
             "batches": {
               "batchSize": 2000,
+              "movesMoney": true,
               "settings": {},
               "timeLimitSeconds": 240,
             },

@@ -11,6 +11,7 @@ create table app.jobs (
   batch_function text not null,
   batch_size bigint not null,
   time_limit_seconds bigint not null,
+  moves_money boolean not null default false,
   schedule text,
   due_schedule jsonb,
   timezone text not null default 'GMT',
@@ -36,6 +37,7 @@ comment on column app.jobs.batch_function is
   'returns app.batch_result.';
 comment on column app.jobs.batch_size is 'Items that one batch, which is one transaction, may change.';
 comment on column app.jobs.time_limit_seconds is 'A run that is older starts no further batch; the next run goes on.';
+comment on column app.jobs.moves_money is 'Catch-up runs it before jobs that do not.';
 comment on column app.jobs.schedule is
   'When it is due, in the time zone of timezone; null for a job that is run by hand alone.';
 comment on column app.jobs.due_schedule is 'The schedule as parsed (spec/schedule.ts): what app.last_due computes with.';

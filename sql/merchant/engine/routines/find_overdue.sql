@@ -1,19 +1,25 @@
 -- A procedure, and not a function, so that the job role's rights stay the procedures and the three functions of a run.
-create or replace procedure app.find_overdue(inout p_jobs text[], inout p_dues timestamptz[])
+create or replace procedure app.find_overdue(p_tried text[], inout p_job text, inout p_due timestamptz)
 language plpgsql security definer
 set search_path = ''
 as $$
 begin
-  select
-    coalesce(pg_catalog.array_agg(o.name order by o.due, o.name), '{}'),
-    coalesce(pg_catalog.array_agg(o.due order by o.due, o.name), '{}')
-  into p_jobs, p_dues
-  from (select j.name, app.overdue_since(j.name, pg_catalog.clock_timestamp()) as due from app.jobs as j) as o
-  where o.due is not null;
+  select o.name, o.due
+  into p_job, p_due
+  from (
+    select j.name, j.moves_money, app.overdue_since(j.name, pg_catalog.clock_timestamp()) as due
+    from app.jobs as j
+    where j.name <> all (p_tried)
+  ) as o
+  where o.due is not null
+  -- What somebody's money waits for goes before what only takes room.
+  order by o.moves_money desc, o.due, o.name
+  limit 1;
 end;
 $$;
 
-comment on procedure app.find_overdue(text[], timestamptz[]) is
-  'Gives the jobs that are overdue, the longest overdue first, and the due time that each has missed.';
+comment on procedure app.find_overdue(text[], text, timestamptz) is
+  'Gives the overdue job that is to be run next, of those that are not in p_tried, and the due time that it has missed: '
+  'jobs that move money first, then the longest overdue. Null when there is none.';
 
-revoke all on procedure app.find_overdue(text[], timestamptz[]) from public;
+revoke all on procedure app.find_overdue(text[], text, timestamptz) from public;

@@ -3,15 +3,18 @@ language plpgsql stable
 set search_path = ''
 as $$
 declare
+  v_now constant timestamptz := pg_catalog.clock_timestamp();
   v_failures bigint;
   v_last_failure timestamptz;
 begin
+  -- What began later than now was before the clock was set back, and says nothing of this due time.
   perform
   from app.job_runs as r
   where r.job_id = p_job_id
     and r.status = 'succeeded'
     and not r.more
-    and r.started_at >= p_due;
+    and r.started_at >= p_due
+    and r.started_at <= v_now;
   if found then
     return false;
   end if;
@@ -20,10 +23,11 @@ begin
   from app.job_runs as r
   where r.job_id = p_job_id
     and r.status = 'failed'
-    and r.started_at >= p_due;
+    and r.started_at >= p_due
+    and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
-    or pg_catalog.clock_timestamp()
+    or v_now
       >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
 end;
 $$;

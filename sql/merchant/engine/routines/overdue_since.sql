@@ -19,6 +19,8 @@ begin
       and r.status = 'succeeded'
       and not r.more
       and r.started_at >= v_due
+      -- What began later was before the clock was set back.
+      and r.started_at <= p_now
   ) then
     return v_due;
   end if;

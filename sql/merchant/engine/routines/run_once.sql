@@ -22,6 +22,15 @@ begin
     get stacked diagnostics p_sqlstate = returned_sqlstate, v_message = message_text;
     p_error := pg_catalog.format('job %s did not start: %s', p_job, v_message);
   end;
+  -- Every attempt leaves a row; a call that the engine refuses (MJ001, MJ011) is none.
+  if p_sqlstate not like 'MJ%' then
+    begin
+      call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
+    exception when query_canceled or assert_failure or others then
+      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more.
+      null;
+    end;
+  end if;
   commit;
   while v_run_id is not null loop
     begin
