@@ -20,8 +20,8 @@ export interface RunningJob {
 /**
  * The ids of jobs whose run, if one is under way, these steps would end: pg_cron terminates the worker of a job that is
  * removed or not active any more (RefreshTaskHash in its task_states.c, CRON_TASK_BGW_RUNNING in pg_cron.c), and lets
- * the one of a job go on whose schedule, command or database is changed. The launcher of 1.4 waits for its worker and
- * hears of neither before the run has ended; nothing here depends on that.
+ * the one of a job go on whose schedule, command or database is changed. 1.4 with background workers records the run as
+ * canceled at once, and lets the worker go on where nobody sees it.
  */
 export function endedBy(steps: readonly CrontabStep[], rows: readonly CronRow[]): readonly string[] {
   const active = new Set(rows.filter((row) => row.active).map(({ jobid }) => jobid));

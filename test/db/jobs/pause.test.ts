@@ -84,6 +84,17 @@ test(
         await pause;
         expect(await last(paused)).toBe("succeeded");
         expect(await rows(paused)).toEqual([{ active: false }]);
+        // A run that is cut off is in pg_cron's own record as canceled.
+        const records = async () => {
+          const { rows: found } = await cron.query<{ status: string; message: string }>(
+            `select d.status, d.return_message as message from cron.job_run_details as d join cron.job as j using (jobid)
+             where j.username = $1`,
+            [spec.jobRole],
+          );
+          return found.every(({ status }) => status === "succeeded" || status === "failed") && found;
+        };
+        const record = { status: "succeeded", message: "CALL" };
+        expect(await waitFor(records, { what: "pg_cron has recorded the ends" })).toEqual([record, record]);
       } finally {
         await cron.end();
       }
