@@ -13,8 +13,12 @@ export class Crontab extends pulumi.dynamic.Resource {
       database: merchant.database,
       suspended: merchant.suspended,
       registered: true,
+      // Of one that is leaving, Offboard has taken them out of the crontab.
       jobs: Object.fromEntries(
-        Object.values(merchant.jobs).map((job) => [job.name, jobInputs(job, !merchant.suspended)]),
+        Object.values(merchant.offboard ? {} : merchant.jobs).map((job) => [
+          job.name,
+          jobInputs(job, !merchant.suspended),
+        ]),
       ),
     };
     super(providerStub("crontab"), name, inputs, options, "merchant-jobs", "Crontab");

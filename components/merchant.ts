@@ -5,6 +5,7 @@ import { Access } from "./access.ts";
 import type { Cell } from "./cell.ts";
 import { Crontab } from "./crontab.ts";
 import { Migrations } from "./migrations.ts";
+import { Offboard } from "./offboard.ts";
 
 /** What a merchant needs around it. */
 export interface MerchantArgs {
@@ -18,16 +19,26 @@ export interface MerchantArgs {
  * A merchant: its roles, database, schema and crontab, each after the one before it, so that on the way out the roles
  * go after the database. Everything is protected: taking the line out must not delete a ledger. Names are plain
  * strings from the spec: an output would turn one drifted resource into an unknown input of the next.
+ *
+ * Of one that is leaving nothing is protected, in the state already before it is dropped: what the state protects is not
+ * deleted, whatever the program says. When it is dropped, its resources are not declared any more.
  */
 export class Merchant extends pulumi.ComponentResource {
   constructor({ spec, cell, roster }: MerchantArgs) {
-    super("merchant-jobs:index:Merchant", spec.id, {}, { protect: true });
+    super("merchant-jobs:index:Merchant", spec.id, {}, { protect: spec.offboard === undefined });
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
+    if (spec.offboard?.phase === "drop") {
+      new Offboard(spec, spec.offboard, after(roster, cell.probe));
+      this.registerOutputs();
+      return;
+    }
     const owner = createOwnerRole(spec, { ...after(roster, cell.probe), provider: cell.provider });
     const access = createAccess(spec, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));
-    new Crontab(`${spec.id}-crontab`, spec, after(migrations));
+    // Before the crontab: no job is taken out of it before its runs have ended. And the line of deletes goes through it.
+    const offboard = spec.offboard && new Offboard(spec, spec.offboard, after(migrations));
+    new Crontab(`${spec.id}-crontab`, spec, after(offboard ?? migrations));
     this.registerOutputs();
   }
 }
@@ -37,7 +48,7 @@ function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptio
     `${spec.id}-owner`,
     // The functions that look whether a run is alive belong to the owner: without this they see no other session.
     { name: spec.ownerRole, login: false, roles: ["pg_read_all_stats"] },
-    { ...options, retainOnDelete: true },
+    { ...options, retainOnDelete: spec.offboard === undefined },
   );
 }
 
@@ -51,7 +62,11 @@ function createDatabase(spec: MerchantSpec, options: pulumi.CustomResourceOption
   return new postgresql.Database(
     `${spec.id}-database`,
     { name: spec.database, owner: spec.ownerRole, connectionLimit: spec.connectionLimit },
-    { ...options, retainOnDelete: true, ignoreChanges: ["template", "encoding", "lcCollate", "lcCtype"] },
+    {
+      ...options,
+      retainOnDelete: spec.offboard === undefined,
+      ignoreChanges: ["template", "encoding", "lcCollate", "lcCtype"],
+    },
   );
 }
 

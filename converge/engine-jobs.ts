@@ -3,7 +3,14 @@ import { dueScheduleOf } from "../spec/due.ts";
 import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isClosedDatabase,
+  isMissingDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withTransaction,
+} from "./session.ts";
 
 /** What the job engine in a merchant's database knows of a job: a row of app.jobs. */
 export interface EngineJob {
@@ -38,7 +45,7 @@ interface Row {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Reads app.jobs; undefined when the database is not there, or the administrator may not look into it. */
+/** Reads app.jobs; undefined when the database is not there or closed, or the administrator may not look into it. */
 export async function readEngineJobs(
   address: CellAddress,
   database: string,
@@ -57,7 +64,8 @@ export async function readEngineJobs(
       return Object.fromEntries(found.rows.map((row) => [row.name, foundJob(row)]));
     });
   } catch (error) {
-    if (isMissingDatabase(error) || codeOf(error) === SQLSTATE.insufficientPrivilege) return undefined;
+    if (isMissingDatabase(error) || isClosedDatabase(error)) return undefined;
+    if (codeOf(error) === SQLSTATE.insufficientPrivilege) return undefined;
     throw error;
   }
 }

@@ -21,7 +21,14 @@ import {
 import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isClosedDatabase,
+  isMissingDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withTransaction,
+} from "./session.ts";
 import {
   assertSameFiles,
   hashesOf,
@@ -71,6 +78,8 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
     });
   } catch (error) {
     if (isMissingDatabase(error)) return undefined;
+    // Its Database resource shows that, and opens it again; or it is being dropped.
+    if (isClosedDatabase(error)) return { differs: { database: "it lets nobody connect" } };
     // The administrator is no member of the owner role any more: Access makes it one again, and this looks then.
     if (codeOf(error) !== SQLSTATE.insufficientPrivilege) throw error;
     return { differs: { administrator: `${target.address.user} may not look into the database` } };

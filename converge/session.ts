@@ -184,3 +184,12 @@ export function isMissingDatabase(error: unknown): boolean {
     codeOf(error.cause) === SQLSTATE.undefinedDatabase
   );
 }
+
+/** Whether a connection failed because the database lets nobody in: a template, or one that is about to be dropped. */
+export function isClosedDatabase(error: unknown): boolean {
+  return (
+    error instanceof ConvergeError &&
+    error.code === "not_connected" &&
+    codeOf(error.cause) === SQLSTATE.objectNotInPrerequisiteState
+  );
+}

@@ -10,17 +10,35 @@ export interface ProviderConfig {
   get(key: string): string | undefined;
 }
 
+/** How a kind makes its resource what the inputs say. */
+interface Applies<I> {
+  /** `olds` are the outputs of before; `fresh` when there was nothing before. */
+  apply(inputs: I, context: Context, fresh: boolean, olds: Props): Promise<void>;
+}
+
+/** As `Applies`, for a kind that remembers what it did: outputs besides the inputs, which no program can declare. */
+interface Records<I> {
+  /** The names of these outputs. */
+  readonly recorded: readonly string[];
+  /** Gives these outputs. `olds` are all outputs of before, none when there was nothing before. */
+  applyRecorded(inputs: I, context: Context, olds: Props): Promise<Props>;
+}
+
 /** One kind of resource, in terms of its checked inputs. Every method may throw a ConvergeError. */
-export interface Kind<I> {
+export type Kind<I> = KindOf<I> & (Applies<I> | Records<I>);
+
+interface KindOf<I> {
   /** The form of the inputs. Unknown keys are an error: they come from another version of the program. */
   readonly schema: z.ZodType<I>;
   /** Inputs that identify the object: they never change. */
   readonly fixed: readonly (keyof I & string)[];
   /** The id in the state. */
   id(inputs: I): string;
-  /** Why a change may not be made, known without a connection. `olds` may come from another version of the program. */
-  refuse?(olds: Props, news: I): readonly pulumi.dynamic.CheckFailure[];
-  apply(inputs: I, context: Context, fresh: boolean): Promise<void>;
+  /**
+   * Why a change may not be made, known without a connection. `olds` are the inputs of before, undefined when there was
+   * nothing; they may come from another version of the program.
+   */
+  refuse?(olds: Props | undefined, news: I): readonly pulumi.dynamic.CheckFailure[];
   /** The inputs as the server has them; undefined when the object is gone. */
   read(inputs: I, context: Context): Promise<Record<string, unknown> | undefined>;
   remove(inputs: I, context: Context): Promise<void>;
@@ -58,24 +76,24 @@ export function provide<I>(kind: Kind<I>) {
           reason: `was ${JSON.stringify(before[property])} and cannot become ${JSON.stringify(inputs[property])}: put it back`,
         }));
       const created = Object.keys(before).length === 0;
-      return { inputs, failures: [...failures, ...(created ? [] : (kind.refuse?.(before, parsed.data) ?? []))] };
+      return { inputs, failures: [...failures, ...(kind.refuse?.(created ? undefined : before, parsed.data) ?? [])] };
     },
     diff(_config: ProviderConfig, _id: string, olds: Props, news: Props): pulumi.dynamic.DiffResult {
-      return { changes: !isDeepStrictEqual(plain(olds), plain(news)), replaces: [] };
+      return { changes: !isDeepStrictEqual(plain(declaredOf(kind, olds)), plain(news)), replaces: [] };
     },
     async create(config: ProviderConfig, news: Props): Promise<pulumi.dynamic.CreateResult> {
       const inputs = parse(kind, news);
-      await kind.apply(inputs, contextOf(config), true);
-      return { id: kind.id(inputs), outs: withoutProvider(news) };
+      const recorded = await apply(kind, inputs, contextOf(config), undefined);
+      return { id: kind.id(inputs), outs: { ...withoutProvider(news), ...recorded } };
     },
-    async update(config: ProviderConfig, _id: string, _olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
-      await kind.apply(parse(kind, news), contextOf(config), false);
-      return { outs: withoutProvider(news) };
+    async update(config: ProviderConfig, _id: string, olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
+      const recorded = await apply(kind, parse(kind, news), contextOf(config), olds);
+      return { outs: { ...withoutProvider(news), ...recorded } };
     },
     async read(config: ProviderConfig, id: string, props: Props): Promise<pulumi.dynamic.ReadResult> {
       const found = await kind.read(parse(kind, props), contextOf(config));
       if (found === undefined) return { id: "", props: {} };
-      return { id, props: found, inputs: { ...found } };
+      return { id, props: { ...found, ...recordedOf(kind, props) }, inputs: { ...found } };
     },
     async delete(config: ProviderConfig, _id: string, props: Props): Promise<void> {
       await kind.remove(parse(kind, props), contextOf(config));
@@ -83,8 +101,26 @@ export function provide<I>(kind: Kind<I>) {
   };
 }
 
+async function apply<I>(kind: Kind<I>, inputs: I, context: Context, olds: Props | undefined): Promise<Props> {
+  if ("recorded" in kind) return kind.applyRecorded(inputs, context, olds ?? {});
+  await kind.apply(inputs, context, olds === undefined, olds ?? {});
+  return {};
+}
+
+/** What of a resource's outputs it recorded. */
+function recordedOf<I>(kind: Kind<I>, props: Props): Record<string, unknown> {
+  const names = "recorded" in kind ? kind.recorded : [];
+  return Object.fromEntries(Object.entries(props).filter(([key]) => names.includes(key)));
+}
+
+/** What of a resource's outputs the program declared. */
+function declaredOf<I>(kind: Kind<I>, props: Props): Record<string, unknown> {
+  const names = "recorded" in kind ? kind.recorded : [];
+  return Object.fromEntries(Object.entries(withoutProvider(props)).filter(([key]) => !names.includes(key)));
+}
+
 function parse<I>(kind: Kind<I>, props: Props): I {
-  const parsed = kind.schema.safeParse(withoutProvider(props));
+  const parsed = kind.schema.safeParse(declaredOf(kind, props));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(failureOf).map(({ property, reason }) => `${property}: ${reason}`);
   throw new ConvergeError("bad_inputs", `the resource's inputs cannot be used: ${problems.join("; ")}`);

@@ -1,9 +1,14 @@
 import { z } from "zod";
 import { assertServerSupports } from "../../converge/cron-server.ts";
-import { rosterProblems } from "../../spec/roster.ts";
+import { assertGone } from "../../converge/offboard.ts";
+import { roleNames } from "../../spec/names.ts";
+import { leavers, rosterProblems } from "../../spec/roster.ts";
 import { provide, UNREADABLE } from "./provider.ts";
 
-const merchants = z.record(z.string(), z.object({ cell: z.string(), database: z.string() }));
+const merchants = z.record(
+  z.string(),
+  z.object({ cell: z.string(), database: z.string(), offboard: z.enum(["export", "drop"]).optional() }),
+);
 
 const schema = z.strictObject({
   merchants,
@@ -23,14 +28,19 @@ export const provider = provide<RosterInputs>({
   fixed: [],
   id: () => "roster",
   refuse(olds, news) {
-    const before = z.looseObject({ merchants }).safeParse(olds);
+    const before = z.looseObject({ merchants }).safeParse(olds ?? { merchants: {} });
     if (!before.success) return [{ property: "merchants", reason: UNREADABLE }];
     return rosterProblems(before.data.merchants, news.merchants).map((problem) => ({
       property: problem.path,
       reason: `${problem.rule}. Way out: ${problem.fix}`,
     }));
   },
-  async apply(inputs, context) {
+  async apply(inputs, context, _fresh, olds) {
+    const before = z.looseObject({ merchants }).safeParse(olds);
+    // That it was declared to be dropped does not say that it was. Before anything is deleted, its cell is asked.
+    for (const { id, cell, database } of leavers(before.data?.merchants ?? {}, inputs.merchants)) {
+      await assertGone({ address: context.address(cell), merchant: id, database, ...roleNames(database) });
+    }
     for (const [cell, version] of Object.entries(inputs.requires))
       await assertServerSupports(context.address(cell), version);
   },
