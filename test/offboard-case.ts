@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import type pg from "pg";
 import { expect } from "vitest";
 import { valueOf } from "./ledger.ts";
 import { countStatements, type KillCase, killAtStatement, recover } from "./kill-case.ts";
-import type { Outcome } from "./project.ts";
+import type { Outcome, State } from "./project.ts";
 import type { Boundary } from "./proxy.ts";
 import { superuserClient, testServer } from "./server.ts";
 
@@ -51,12 +51,13 @@ export async function up({ at }: OffboardCase, ...flags: readonly string[]): Pro
 }
 
 /** Kills the `up` of a step at a statement, recovers and runs it again. Gives whether it was killed. */
-export async function killAndGoOn(offboard: OffboardCase, step: Step, boundary: Boundary): Promise<boolean> {
+export async function killAndGoOn(offboard: OffboardCase, step: Step, boundary: Boundary, said = ""): Promise<boolean> {
   declare(offboard, step);
   const killed = await killAtStatement(offboard.at, boundary);
   const answer = await recover(offboard.at.project);
-  expect(answer.status, answer.out + answer.err).toBe(0);
-  await up(offboard);
+  expect(answer.status, said + answer.out + answer.err).toBe(0);
+  const again = await offboard.at.project.pulumi("up", "--yes", "--skip-preview");
+  expect(again.status, [said, answer.out, again.out, again.err].join("\n")).toBe(0);
   return killed;
 }
 
@@ -85,16 +86,22 @@ export async function expectAfter({ at, leaving, others }: OffboardCase, step: S
   );
   const left = step === "export" ? 1 : 0;
   expect(found, said).toEqual({ jobs: 0, databases: left, scratch: 0, roles: 3 * left, registered: left, marked: 0 });
-  const state = (await at.project.state()).resources.filter(({ urn }) => urn.split("::").at(-1)?.startsWith(leaving));
+  const state = resourcesIn(at).filter(({ urn }) => urn.split("::").at(-1)?.startsWith(leaving));
   const types = state.map(({ type }) => type.split(":").at(-1)).sort();
   const all = ["Access", "Crontab", "Database", "Merchant", "Migrations", "Offboard", "Role"];
   expect(types, said).toEqual({ export: all, drop: ["Merchant", "Offboard"], gone: [] }[step]);
 }
 
+/** The resources of the stack, from its file: an export of the state takes seconds. */
+export function resourcesIn({ project }: KillCase): State["resources"] {
+  const file = path.join(project.folder, ".local", "state", ".pulumi", "stacks", "merchant-jobs", "test.json");
+  const state = JSON.parse(readFileSync(file, "utf8")) as { readonly checkpoint: { readonly latest: State } };
+  return state.checkpoint.latest.resources;
+}
+
 /** The export that the state names restores into an empty database with the same figures as at the beginning. */
 export async function expectExportWhole({ at, leaving }: OffboardCase): Promise<void> {
-  const { resources } = await at.project.state();
-  const outputs = resources.find(({ urn }) => urn.endsWith(`::${leaving}-offboard`))?.outputs;
+  const outputs = resourcesIn(at).find(({ urn }) => urn.endsWith(`::${leaving}-offboard`))?.outputs;
   const { file } = outputs?.["exported"] as { readonly file: string };
   const copy = `${leaving}_copy`;
   await ask("cron", (client) => client.query(`create database ${copy} template template0`));

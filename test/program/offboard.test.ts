@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 import { withKillCase } from "../kill-case.ts";
-import { declare, expectAfter, expectExportWhole, killAndGoOn, openOffboardCase, up } from "../offboard-case.ts";
+import {
+  declare,
+  expectAfter,
+  expectExportWhole,
+  killAndGoOn,
+  openOffboardCase,
+  resourcesIn,
+  up,
+} from "../offboard-case.ts";
 import { superuserClient } from "../server.ts";
 
 test("a merchant leaves in three ups: exported, dropped, forgotten; two of them killed and run again", async () => {
@@ -29,7 +37,7 @@ test("a merchant leaves in three ups: exported, dropped, forgotten; two of them 
 
     declare(offboard, "gone");
     await refused("drop it by drop: true and confirm");
-    const urns = (await at.project.state()).resources.map(({ urn }) => urn);
+    const urns = resourcesIn(at).map(({ urn }) => urn);
     const crontab = urns.find((urn) => urn.endsWith(`::${leaving}-crontab`)) ?? "";
     const destroyed = await at.project.pulumi("destroy", "--yes", "--skip-preview", "--target", crontab);
     expect(destroyed.status).not.toBe(0);
