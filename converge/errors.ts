@@ -17,6 +17,7 @@
  * - `not_offboarding`: something would delete a merchant that is not being offboarded.
  * - `export_failed`: a merchant's data could not be exported, or what was exported is not what is in the database.
  * - `not_exported`: a merchant is to be dropped whose data is not, or no longer, what was exported.
+ * - `not_adopted`: a database that was made by hand cannot be taken over as it is.
  * - `cron_jobs_left`: a role still owns a pg_cron job; dropping it would stop pg_cron for everyone.
  * - `in_use`: another session holds what must be changed or dropped.
  * - `bad_inputs`: a resource's inputs are not of the form that the program gives.
@@ -38,6 +39,7 @@ export type ConvergeErrorCode =
   | "not_offboarding"
   | "export_failed"
   | "not_exported"
+  | "not_adopted"
   | "cron_jobs_left"
   | "in_use"
   | "bad_inputs";

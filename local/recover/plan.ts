@@ -66,6 +66,18 @@ export function planRecovery(before: Deployment, cells: ReadonlyMap<string, Cell
   return planner.plan();
 }
 
+/** Puts a merchant's owner role and database, which are on the server, into the state. */
+export function planAdoption(before: Deployment, entry: RosterEntry, cell: CellFacts): RecoveryPlan {
+  const planner = new Planner(
+    before.resources,
+    rosterIn(before.resources),
+    new Map([[entry.cell, cell]]),
+    before.pending,
+  );
+  planner.findLost(entry);
+  return planner.plan();
+}
+
 function entriesOf({ merchants }: RosterInState): readonly RosterEntry[] {
   return Object.entries(merchants).map(([id, { cell, database, offboard }]) => ({
     id,
@@ -80,7 +92,7 @@ class Planner {
   readonly #roster: RosterInState | undefined;
   readonly #names: MerchantResources | undefined;
   readonly #cells: ReadonlyMap<string, CellFacts>;
-  readonly #kept: PendingOperation[] = [];
+  readonly #kept: PendingOperation[];
   readonly #lines: Line[] = [];
   /** What a pending operation decided already. */
   readonly #settled = new Set<string>();
@@ -89,7 +101,9 @@ class Planner {
     resources: readonly Resource[],
     roster: RosterInState | undefined,
     cells: ReadonlyMap<string, CellFacts>,
+    kept: readonly PendingOperation[] = [],
   ) {
+    this.#kept = [...kept];
     this.#resources = resources;
     this.#roster = roster;
     this.#names = roster && new MerchantResources(roster);
