@@ -36,9 +36,10 @@ export class Merchant extends pulumi.ComponentResource {
     const access = createAccess(spec, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));
-    // Before the crontab: no job is taken out of it before its runs have ended. And the line of deletes goes through it.
+    // Before the crontab, of which no job is taken out before its runs have ended. That depends on the migrations all the
+    // same: when they are deleted, Offboard is not between them.
     const offboard = spec.offboard && new Offboard(spec, spec.offboard, after(migrations));
-    new Crontab(`${spec.id}-crontab`, spec, after(offboard ?? migrations));
+    new Crontab(`${spec.id}-crontab`, spec, after(migrations, ...(offboard ? [offboard] : [])));
     this.registerOutputs();
   }
 }

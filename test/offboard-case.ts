@@ -50,10 +50,16 @@ export async function up({ at }: OffboardCase, ...flags: readonly string[]): Pro
   return outcome;
 }
 
-/** Kills the `up` of a step at a statement, recovers and runs it again. Gives whether it was killed. */
-export async function killAndGoOn(offboard: OffboardCase, step: Step, boundary: Boundary, said = ""): Promise<boolean> {
+/** Kills the `up` of a step at a statement, looks, recovers and runs it again. Gives whether it was killed. */
+export async function killAndGoOn(
+  offboard: OffboardCase,
+  step: Step,
+  boundary: Boundary,
+  { said = "", look }: { readonly said?: string; readonly look?: () => Promise<void> } = {},
+): Promise<boolean> {
   declare(offboard, step);
   const killed = await killAtStatement(offboard.at, boundary);
+  await look?.();
   const answer = await recover(offboard.at.project);
   expect(answer.status, said + answer.out + answer.err).toBe(0);
   const again = await offboard.at.project.pulumi("up", "--yes", "--skip-preview");

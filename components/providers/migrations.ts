@@ -34,7 +34,6 @@ export const provider = provide<MigrationsInputs>({
   fixed: ["cell", "database", "set"],
   id: (inputs) => `${inputs.cell}/${inputs.database}`,
   refuse(olds, news) {
-    if (olds === undefined) return [];
     const before = z.looseObject({ migrations: hashes }).safeParse(olds);
     if (!before.success) return [{ property: "migrations", reason: UNREADABLE }];
     const kind = "migration" as const;

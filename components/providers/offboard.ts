@@ -57,8 +57,8 @@ export const provider = provide<OffboardInputs>({
   schema,
   fixed: ["cell", "merchant", "database"],
   id: (inputs) => `${inputs.cell}/${inputs.merchant}`,
+  refuseNew: ({ drop }) => (drop ? [{ property: "drop", reason: NOT_EXPORTED }] : []),
   refuse(olds, news) {
-    if (olds === undefined) return news.drop ? [{ property: "drop", reason: NOT_EXPORTED }] : [];
     if (olds["drop"] === true && !news.drop) {
       const reason = "the merchant is being dropped, which cannot be taken back: put drop: true and confirm back";
       return [{ property: "drop", reason }];

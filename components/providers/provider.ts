@@ -34,11 +34,10 @@ interface KindOf<I> {
   readonly fixed: readonly (keyof I & string)[];
   /** The id in the state. */
   id(inputs: I): string;
-  /**
-   * Why a change may not be made, known without a connection. `olds` are the inputs of before, undefined when there was
-   * nothing; they may come from another version of the program.
-   */
-  refuse?(olds: Props | undefined, news: I): readonly pulumi.dynamic.CheckFailure[];
+  /** Why a change may not be made, known without a connection. `olds` may come from another version of the program. */
+  refuse?(olds: Props, news: I): readonly pulumi.dynamic.CheckFailure[];
+  /** Why it may not be made where there was nothing before, known without a connection. */
+  refuseNew?(news: I): readonly pulumi.dynamic.CheckFailure[];
   /** The inputs as the server has them; undefined when the object is gone. */
   read(inputs: I, context: Context): Promise<Record<string, unknown> | undefined>;
   remove(inputs: I, context: Context): Promise<void>;
@@ -76,7 +75,8 @@ export function provide<I>(kind: Kind<I>) {
           reason: `was ${JSON.stringify(before[property])} and cannot become ${JSON.stringify(inputs[property])}: put it back`,
         }));
       const created = Object.keys(before).length === 0;
-      return { inputs, failures: [...failures, ...(kind.refuse?.(created ? undefined : before, parsed.data) ?? [])] };
+      const refused = created ? kind.refuseNew?.(parsed.data) : kind.refuse?.(before, parsed.data);
+      return { inputs, failures: [...failures, ...(refused ?? [])] };
     },
     diff(_config: ProviderConfig, _id: string, olds: Props, news: Props): pulumi.dynamic.DiffResult {
       return { changes: !isDeepStrictEqual(plain(declaredOf(kind, olds)), plain(news)), replaces: [] };

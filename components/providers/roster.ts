@@ -2,6 +2,7 @@ import { z } from "zod";
 import { assertServerSupports } from "../../converge/cron-server.ts";
 import { assertGone } from "../../converge/offboard.ts";
 import { roleNames } from "../../spec/names.ts";
+import type { Problem } from "../../spec/problems.ts";
 import { leavers, rosterProblems } from "../../spec/roster.ts";
 import { provide, UNREADABLE } from "./provider.ts";
 
@@ -27,13 +28,11 @@ export const provider = provide<RosterInputs>({
   schema,
   fixed: [],
   id: () => "roster",
+  refuseNew: (news) => failuresOf(rosterProblems({}, news.merchants)),
   refuse(olds, news) {
-    const before = z.looseObject({ merchants }).safeParse(olds ?? { merchants: {} });
+    const before = z.looseObject({ merchants }).safeParse(olds);
     if (!before.success) return [{ property: "merchants", reason: UNREADABLE }];
-    return rosterProblems(before.data.merchants, news.merchants).map((problem) => ({
-      property: problem.path,
-      reason: `${problem.rule}. Way out: ${problem.fix}`,
-    }));
+    return failuresOf(rosterProblems(before.data.merchants, news.merchants));
   },
   async apply(inputs, context, _fresh, olds) {
     const before = z.looseObject({ merchants }).safeParse(olds);
@@ -48,3 +47,7 @@ export const provider = provide<RosterInputs>({
   read: (inputs) => Promise.resolve({ ...inputs }),
   remove: () => Promise.resolve(),
 });
+
+function failuresOf(problems: readonly Problem[]) {
+  return problems.map(({ path, rule, fix }) => ({ property: path, reason: `${rule}. Way out: ${fix}` }));
+}

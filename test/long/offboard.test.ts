@@ -61,7 +61,7 @@ async function leave(killedStep: Step, boundary: Boundary, seed: number): Promis
     let killed = false;
     for (const step of STEPS) {
       declare(offboard, step);
-      if (step === killedStep) killed = await killAndGoOn(offboard, step, boundary, said);
+      if (step === killedStep) killed = await killAndGoOn(offboard, step, boundary, { said });
       else await up(offboard);
       await expectAfter(offboard, step, said);
       if (step === "export") await expectExportWhole(offboard);
