@@ -13,7 +13,10 @@ export class Crontab extends pulumi.dynamic.Resource {
       database: merchant.database,
       suspended: merchant.suspended,
       registered: true,
-      jobs: Object.fromEntries(Object.values(merchant.jobs).map((job) => [job.name, jobInputs(job)])),
+      // Of one that is leaving, Offboard has taken them out of the crontab.
+      jobs: Object.fromEntries(
+        Object.values(merchant.offboard ? {} : merchant.jobs).map((job) => [job.name, jobInputs(job)]),
+      ),
     };
     super(providerStub("crontab"), name, inputs, options, "merchant-jobs", "Crontab");
   }

@@ -6,6 +6,7 @@ import type { Cell } from "./cell.ts";
 import { Crontab } from "./crontab.ts";
 import type { Gate } from "./gate.ts";
 import { Migrations } from "./migrations.ts";
+import { Offboard } from "./offboard.ts";
 
 /** What a merchant needs around it. */
 export interface MerchantArgs {
@@ -21,22 +22,31 @@ export interface MerchantArgs {
  * A merchant: its roles, database, schema and crontab, each after the one before it, so that on the way out the roles
  * go after the database. Everything is protected: taking the line out must not delete a ledger. Names are plain
  * strings from the spec: an output would turn one drifted resource into an unknown input of the next.
+ *
+ * Of one that is leaving nothing is protected, in the state already before it is dropped: what the state protects is not
+ * deleted, whatever the program says. When it is dropped, its resources are not declared any more.
  */
 export class Merchant extends pulumi.ComponentResource {
-  /** The last of its resources. */
-  declare readonly crontab: Crontab;
+  /** The last of its resources; undefined for one that is dropped. */
+  declare readonly crontab: Crontab | undefined;
 
   constructor({ spec, cell, roster, gate }: MerchantArgs) {
-    super("merchant-jobs:index:Merchant", spec.id, {}, { protect: true });
+    super("merchant-jobs:index:Merchant", spec.id, {}, { protect: spec.offboard === undefined });
     const after = (...dependsOn: pulumi.Resource[]) => ({ parent: this, dependsOn });
-    const owner = createOwnerRole(spec, {
-      ...(gate ? after(gate) : after(roster, cell.probe)),
-      provider: cell.provider,
-    });
+    const first = gate ? after(gate) : after(roster, cell.probe);
+    if (spec.offboard?.phase === "drop") {
+      new Offboard(spec, spec.offboard, first);
+      this.registerOutputs();
+      return;
+    }
+    const owner = createOwnerRole(spec, { ...first, provider: cell.provider });
     const access = createAccess(spec, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));
-    this.crontab = new Crontab(`${spec.id}-crontab`, spec, after(migrations));
+    // Before the crontab, of which no job is taken out before its runs have ended. That depends on the migrations all the
+    // same: when they are deleted, Offboard is not between them.
+    const offboard = spec.offboard && new Offboard(spec, spec.offboard, after(migrations));
+    this.crontab = new Crontab(`${spec.id}-crontab`, spec, after(migrations, ...(offboard ? [offboard] : [])));
     this.registerOutputs();
   }
 }
@@ -46,7 +56,7 @@ function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptio
     `${spec.id}-owner`,
     // The functions that look whether a run is alive belong to the owner: without this they see no other session.
     { name: spec.ownerRole, login: false, roles: ["pg_read_all_stats"] },
-    { ...options, retainOnDelete: true },
+    { ...options, retainOnDelete: spec.offboard === undefined },
   );
 }
 
@@ -60,7 +70,11 @@ function createDatabase(spec: MerchantSpec, options: pulumi.CustomResourceOption
   return new postgresql.Database(
     `${spec.id}-database`,
     { name: spec.database, owner: spec.ownerRole, connectionLimit: spec.connectionLimit },
-    { ...options, retainOnDelete: true, ignoreChanges: ["template", "encoding", "lcCollate", "lcCtype"] },
+    {
+      ...options,
+      retainOnDelete: spec.offboard === undefined,
+      ignoreChanges: ["template", "encoding", "lcCollate", "lcCtype"],
+    },
   );
 }
 

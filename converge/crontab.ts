@@ -1,7 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 import type { CellAddress } from "./address.ts";
 import { assertCanLook, assertSupported, assertWorkerMode, readCronRows } from "./cron-server.ts";
-import { type CrontabStep, type DesiredCrontab, type FoundJob, foundJobs, planCrontab } from "./crontab-plan.ts";
+import {
+  type CronRow,
+  type CrontabStep,
+  type DesiredCrontab,
+  type FoundJob,
+  foundJobs,
+  planCrontab,
+} from "./crontab-plan.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import { type EngineJob, applyEngineJobs, type FoundEngineJob, readEngineJobs } from "./engine-jobs.ts";
 import { assertSameDatabase, planRegistry, readRegistry, removeFromRegistry, writeRegistry } from "./registry.ts";
@@ -128,6 +135,17 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
       const left = await readCronRows(session, owner);
       if (left.length > 0) throw stuck(owner, []);
       await removeFromRegistry(session, owner.merchant);
+    }),
+  );
+}
+
+/** Unschedules these jobs of a merchant, whoever's they are. Throws `missing_right` with the statement that does it. */
+export async function removeJobs(owner: CrontabOwner, rows: readonly CronRow[]): Promise<void> {
+  await withCronSession(owner.address, (session) =>
+    withTransaction(session, async () => {
+      await lockInTransaction(session, "crontab");
+      const steps = rows.map(({ jobid, jobname }) => ({ kind: "unschedule", jobid, label: jobname ?? "" }) as const);
+      await takeSteps(session, owner, steps);
     }),
   );
 }

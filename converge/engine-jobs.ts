@@ -49,7 +49,7 @@ interface Row {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Reads app.jobs; undefined when the database is not there, or the administrator may not look into it. */
+/** Reads app.jobs; undefined when the database is not there or closed, or the administrator may not look into it. */
 export async function readEngineJobs(
   address: CellAddress,
   database: string,

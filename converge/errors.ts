@@ -15,6 +15,9 @@
  * - `data_missing`: a merchant's database is empty where it was not: nothing of ours is made in it.
  * - `name_taken`: somebody else has what this merchant's name stands for.
  * - `not_offboarding`: something would delete a merchant that is not being offboarded.
+ * - `export_failed`: a merchant's data could not be exported, or what was exported is not what is in the database.
+ * - `not_exported`: a merchant is to be dropped whose data is not, or no longer, what was exported.
+ * - `not_adopted`: a database that was made by hand cannot be taken over as it is.
  * - `cron_jobs_left`: a role still owns a pg_cron job; dropping it would stop pg_cron for everyone.
  * - `in_use`: another session holds what must be changed or dropped.
  * - `wave_stopped`: jobs of a merchant did not go well after it was changed; no merchant of a later wave was touched.
@@ -35,6 +38,9 @@ export type ConvergeErrorCode =
   | "data_missing"
   | "name_taken"
   | "not_offboarding"
+  | "export_failed"
+  | "not_exported"
+  | "not_adopted"
   | "cron_jobs_left"
   | "in_use"
   | "wave_stopped"
@@ -71,9 +77,10 @@ export const SQLSTATE = {
   dependentObjectsStillExist: "2BP01",
   invalidSchemaName: "3F000",
   undefinedTable: "42P01",
-  lockNotAvailable: "55P03",
   objectNotInPrerequisiteState: "55000",
+  lockNotAvailable: "55P03",
   tooManyConnections: "53300",
   internalError: "XX000",
+  queryCanceled: "57014",
   invalidPassword: "28P01",
 } as const;

@@ -82,3 +82,14 @@ export async function writeRegistry(session: Session, desired: DesiredEntry): Pr
 export async function removeFromRegistry(session: Session, merchant: string): Promise<void> {
   await session.query("delete from merchant_jobs.merchants where merchant = $1::text", [merchant]);
 }
+
+/** Marks a merchant as being dropped, from now on or since it was first marked; or takes the mark away. */
+export async function setDroppingMark(session: Session, merchant: string, dropping: boolean): Promise<void> {
+  await session.query(
+    `update merchant_jobs.merchants
+     set dropping_since = case when $2::boolean then coalesce(dropping_since, pg_catalog.clock_timestamp()) end,
+       changed_at = pg_catalog.clock_timestamp()
+     where merchant = $1::text`,
+    [merchant, dropping],
+  );
+}

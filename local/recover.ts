@@ -4,11 +4,12 @@ import { SpecError } from "../spec/problems.ts";
 import { EngineError } from "./engine/errors.ts";
 import { chooseEngine, type EngineName, openStackEngine } from "./recover/engine.ts";
 import { RecoverError } from "./recover/errors.ts";
-import { forget, recover, type Tell } from "./recover/recovery.ts";
+import { adopt, forget, recover, type Tell } from "./recover/recovery.ts";
 
-const usage = `Usage: npm run recover -- [--stack <name>] [--engine pulumi|local] [--forget <merchant>]
+const usage = `Usage: npm run recover -- [--stack <name>] [--engine pulumi|local] [--forget <merchant>] [--adopt <merchant>]
   Makes a stack usable again after an up that was killed. Exit status 1: something is left for a person to do.
-  --forget <merchant>   also takes a mistyped merchant, of which nothing exists, out of the state`;
+  --forget <merchant>   also takes a mistyped merchant, of which nothing exists, out of the state
+  --adopt <merchant>    also takes over its database that was made by hand (docs/recover.md)`;
 
 try {
   process.exitCode = await main(process.argv.slice(2));
@@ -37,6 +38,11 @@ async function main(args: readonly string[]): Promise<number> {
   };
   const results = [await recover(engine, tell)];
   if (words.forget !== undefined) results.push(await forget(engine, words.forget, tell));
+  if (words.adopt !== undefined) {
+    results.push(await adopt(engine, words.adopt, tell));
+    // What was refused of that merchant before may be in order now.
+    if (results[0]?.refused === true) results[0] = await recover(engine, tell);
+  }
 
   if (results.some(({ refused }) => refused)) {
     console.log("What was refused is left for a person; docs/recover.md says how. Then run recover again.");
@@ -56,6 +62,7 @@ interface Words {
   readonly stack: string | undefined;
   readonly engine: EngineName | undefined;
   readonly forget: string | undefined;
+  readonly adopt: string | undefined;
 }
 
 /** The command line; undefined when it is none. */
@@ -65,10 +72,11 @@ function parse(args: readonly string[]): Words | undefined {
       stack: { type: "string", short: "s" },
       engine: { type: "string" },
       forget: { type: "string" },
+      adopt: { type: "string" },
     } as const;
-    const { stack, engine, forget: merchant } = parseArgs({ args: [...args], options }).values;
+    const { stack, engine, forget: merchant, adopt: byHand } = parseArgs({ args: [...args], options }).values;
     if (engine !== undefined && engine !== "pulumi" && engine !== "local") return undefined;
-    return { stack, engine, forget: merchant };
+    return { stack, engine, forget: merchant, adopt: byHand };
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@ import { type JobChanges, parseJobChanges } from "./job-changes.ts";
 import { jobsOf } from "./job-specs.ts";
 import type { JobSpec } from "./jobs.ts";
 import { DATABASE_NAME, defaultDatabase, isReservedName, MERCHANT_ID, roleNames } from "./names.ts";
+import { type OffboardSpec, parseOffboard } from "./offboard.ts";
 import type { Path, Report } from "./report.ts";
 import { didYouMean, suggest } from "./suggest.ts";
 import { knownTimezones, parseTimezone } from "./zones.ts";
@@ -27,6 +28,8 @@ export interface MerchantSpec {
   readonly timezone: string;
   /** Every job of the catalogue, by name. */
   readonly jobs: Readonly<Record<string, JobSpec>>;
+  /** It is leaving, and suspended therefore. */
+  readonly offboard?: OffboardSpec;
 }
 
 const DEFAULTS = { suspended: false, connectionLimit: 50, timezone: "GMT" } as const;
@@ -55,6 +58,7 @@ const FIELDS = {
   },
   timezone: { schema: z.string(), rule: "must be the name of a time zone, as text", fix: ZONE_FIX },
   jobs: { schema: z.unknown(), rule: "must map jobs to changes", fix: "leave it out" },
+  offboard: { schema: z.unknown(), rule: "must say where to export to", fix: "leave it out" },
 } as const;
 
 const EXAMPLE = "{acme: {}}";
@@ -98,13 +102,15 @@ function parseMerchant(
   const timezone = readTimezone(report, [...path, "timezone"], fields.timezone);
   const own = parseJobChanges(report, [...path, "jobs"], fields.jobs);
   const jobs = jobsOf(report, { id, path, timezone }, common, own);
+  const offboard = parseOffboard(report, [...path, "offboard"], id, fields.offboard);
   if (!isId || cell === undefined) return undefined;
 
   const database = fields.database ?? defaultDatabase(id);
   const { connectionLimit = DEFAULTS.connectionLimit } = fields;
   const rests = cells.cells.some(({ name, suspended }) => name === cell && suspended === true);
-  const suspended = rests || (fields.suspended ?? DEFAULTS.suspended);
-  return { id, cell, database, ...roleNames(database), suspended, connectionLimit, timezone, jobs };
+  const suspended = rests || offboard !== undefined || (fields.suspended ?? DEFAULTS.suspended);
+  const merchant = { id, cell, database, ...roleNames(database), suspended, connectionLimit, timezone, jobs };
+  return offboard === undefined ? merchant : { ...merchant, offboard };
 }
 
 function readTimezone(report: Report, path: Path, written: string = DEFAULTS.timezone): string {

@@ -10,8 +10,24 @@ export interface ProviderConfig {
   get(key: string): string | undefined;
 }
 
+/** How a kind makes its resource what the inputs say. */
+interface Applies<I> {
+  /** May throw PartlyDone. */
+  apply(inputs: I, context: Context, before: Before): Promise<void>;
+}
+
+/** As `Applies`, for a kind that remembers what it did: outputs besides the inputs, which no program can declare. */
+interface Records<I> {
+  /** The names of these outputs. */
+  readonly recorded: readonly string[];
+  /** Gives these outputs. */
+  applyRecorded(inputs: I, context: Context, before: Before): Promise<Props>;
+}
+
 /** One kind of resource, in terms of its checked inputs. Every method may throw a ConvergeError. */
-export interface Kind<I> {
+export type Kind<I> = KindOf<I> & (Applies<I> | Records<I>);
+
+interface KindOf<I> {
   /** The form of the inputs. Unknown keys are an error: they come from another version of the program. */
   readonly schema: z.ZodType<I>;
   /** Inputs that identify the object: they never change. */
@@ -20,8 +36,8 @@ export interface Kind<I> {
   id(inputs: I): string;
   /** Why a change may not be made, known without a connection. `olds` may come from another version of the program. */
   refuse?(olds: Props, news: I): readonly pulumi.dynamic.CheckFailure[];
-  /** May throw PartlyDone. */
-  apply(inputs: I, context: Context, before: Before): Promise<void>;
+  /** Why it may not be made where there was nothing before, known without a connection. */
+  refuseNew?(news: I): readonly pulumi.dynamic.CheckFailure[];
   /** The inputs as the server has them; undefined when the object is gone. */
   read(inputs: I, context: Context): Promise<Record<string, unknown> | undefined>;
   remove(inputs: I, context: Context): Promise<void>;
@@ -79,26 +95,27 @@ export function provide<I>(kind: Kind<I>) {
           reason: `was ${JSON.stringify(before[property])} and cannot become ${JSON.stringify(inputs[property])}: put it back`,
         }));
       const created = Object.keys(before).length === 0;
-      return { inputs, failures: [...failures, ...(created ? [] : (kind.refuse?.(before, parsed.data) ?? []))] };
+      const refused = created ? kind.refuseNew?.(parsed.data) : kind.refuse?.(before, parsed.data);
+      return { inputs, failures: [...failures, ...(refused ?? [])] };
     },
     diff(_config: ProviderConfig, _id: string, olds: Props, news: Props): pulumi.dynamic.DiffResult {
-      return { changes: !isDeepStrictEqual(plain(olds), plain(news)), replaces: [] };
+      return { changes: !isDeepStrictEqual(plain(declaredOf(kind, olds)), plain(news)), replaces: [] };
     },
     async create(config: ProviderConfig, news: Props): Promise<pulumi.dynamic.CreateResult> {
       const inputs = parse(kind, news);
       const before = { fresh: true, olds: {} };
-      await keepingPart(kind.id(inputs), news, kind.apply(inputs, contextOf(config), before));
-      return { id: kind.id(inputs), outs: withoutProvider(news) };
+      const recorded = await keepingPart(kind.id(inputs), news, apply(kind, inputs, contextOf(config), before));
+      return { id: kind.id(inputs), outs: { ...withoutProvider(news), ...recorded } };
     },
     async update(config: ProviderConfig, id: string, olds: Props, news: Props): Promise<pulumi.dynamic.UpdateResult> {
       const before = { fresh: false, olds: withoutProvider(olds) };
-      await keepingPart(id, news, kind.apply(parse(kind, news), contextOf(config), before));
-      return { outs: withoutProvider(news) };
+      const recorded = await keepingPart(id, news, apply(kind, parse(kind, news), contextOf(config), before));
+      return { outs: { ...withoutProvider(news), ...recorded } };
     },
     async read(config: ProviderConfig, id: string, props: Props): Promise<pulumi.dynamic.ReadResult> {
       const found = await kind.read(parse(kind, props), contextOf(config));
       if (found === undefined) return { id: "", props: {} };
-      return { id, props: found, inputs: { ...found } };
+      return { id, props: { ...found, ...recordedOf(kind, props) }, inputs: { ...found } };
     },
     async delete(config: ProviderConfig, _id: string, props: Props): Promise<void> {
       await kind.remove(parse(kind, props), contextOf(config));
@@ -110,9 +127,9 @@ export function provide<I>(kind: Kind<I>) {
  * An error with an id is what the SDK takes for a resource that is there and not ready (grpcResponseFromError in its
  * cmd/dynamic-provider); the properties need the provider's text, by which the next call finds it.
  */
-async function keepingPart(id: string, news: Props, work: Promise<void>): Promise<void> {
+async function keepingPart(id: string, news: Props, work: Promise<Props>): Promise<Props> {
   try {
-    await work;
+    return await work;
   } catch (error) {
     if (!(error instanceof PartlyDone)) throw error;
     const properties = { ...error.done, __provider: news["__provider"] };
@@ -120,8 +137,26 @@ async function keepingPart(id: string, news: Props, work: Promise<void>): Promis
   }
 }
 
+async function apply<I>(kind: Kind<I>, inputs: I, context: Context, before: Before): Promise<Props> {
+  if ("recorded" in kind) return kind.applyRecorded(inputs, context, before);
+  await kind.apply(inputs, context, before);
+  return {};
+}
+
+/** What of a resource's outputs it recorded. */
+function recordedOf<I>(kind: Kind<I>, props: Props): Record<string, unknown> {
+  const names = "recorded" in kind ? kind.recorded : [];
+  return Object.fromEntries(Object.entries(props).filter(([key]) => names.includes(key)));
+}
+
+/** What of a resource's outputs the program declared. */
+function declaredOf<I>(kind: Kind<I>, props: Props): Record<string, unknown> {
+  const names = "recorded" in kind ? kind.recorded : [];
+  return Object.fromEntries(Object.entries(withoutProvider(props)).filter(([key]) => !names.includes(key)));
+}
+
 function parse<I>(kind: Kind<I>, props: Props): I {
-  const parsed = kind.schema.safeParse(withoutProvider(props));
+  const parsed = kind.schema.safeParse(declaredOf(kind, props));
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(failureOf).map(({ property, reason }) => `${property}: ${reason}`);
   throw new ConvergeError("bad_inputs", `the resource's inputs cannot be used: ${problems.join("; ")}`);

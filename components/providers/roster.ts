@@ -1,9 +1,15 @@
 import { z } from "zod";
 import { assertServerSupports } from "../../converge/cron-server.ts";
-import { rosterProblems } from "../../spec/roster.ts";
+import { assertGone } from "../../converge/offboard.ts";
+import { roleNames } from "../../spec/names.ts";
+import type { Problem } from "../../spec/problems.ts";
+import { leavers, rosterProblems } from "../../spec/roster.ts";
 import { provide, UNREADABLE } from "./provider.ts";
 
-const merchants = z.record(z.string(), z.object({ cell: z.string(), database: z.string() }));
+const merchants = z.record(
+  z.string(),
+  z.object({ cell: z.string(), database: z.string(), offboard: z.enum(["export", "drop"]).optional() }),
+);
 
 const schema = z.strictObject({
   merchants,
@@ -22,15 +28,18 @@ export const provider = provide<RosterInputs>({
   schema,
   fixed: [],
   id: () => "roster",
+  refuseNew: (news) => failuresOf(rosterProblems({}, news.merchants)),
   refuse(olds, news) {
     const before = z.looseObject({ merchants }).safeParse(olds);
     if (!before.success) return [{ property: "merchants", reason: UNREADABLE }];
-    return rosterProblems(before.data.merchants, news.merchants).map((problem) => ({
-      property: problem.path,
-      reason: `${problem.rule}. Way out: ${problem.fix}`,
-    }));
+    return failuresOf(rosterProblems(before.data.merchants, news.merchants));
   },
-  async apply(inputs, context) {
+  async apply(inputs, context, { olds }) {
+    const before = z.looseObject({ merchants }).safeParse(olds);
+    // That it was declared to be dropped does not say that it was. Before anything is deleted, its cell is asked.
+    for (const { id, cell, database } of leavers(before.data?.merchants ?? {}, inputs.merchants)) {
+      await assertGone({ address: context.address(cell), merchant: id, database, ...roleNames(database) });
+    }
     for (const [cell, version] of Object.entries(inputs.requires))
       await assertServerSupports(context.address(cell), version);
   },
@@ -38,3 +47,7 @@ export const provider = provide<RosterInputs>({
   read: (inputs) => Promise.resolve({ ...inputs }),
   remove: () => Promise.resolve(),
 });
+
+function failuresOf(problems: readonly Problem[]) {
+  return problems.map(({ path, rule, fix }) => ({ property: path, reason: `${rule}. Way out: ${fix}` }));
+}

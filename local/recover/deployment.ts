@@ -71,7 +71,10 @@ export function withDeployment(before: Exported, { resources, pending }: Deploym
   };
 }
 
-const rosterSchema = z.record(z.string(), z.object({ cell: z.string(), database: z.string() }));
+const rosterSchema = z.record(
+  z.string(),
+  z.object({ cell: z.string(), database: z.string(), offboard: z.string().optional() }),
+);
 
 /** Where the state remembers the merchants: the resource itself, and what it says of each. */
 export interface RosterInState {

@@ -7,6 +7,8 @@ export interface RosterEntry {
   readonly id: string;
   readonly cell: string;
   readonly database: string;
+  /** It is being offboarded: what is its own may be deleted. */
+  readonly leaving?: boolean;
 }
 
 /** Whether something on the server is what a killed run made for a merchant, and why; `fix` is for a person to do. */

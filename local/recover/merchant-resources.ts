@@ -58,14 +58,14 @@ export class MerchantResources {
   }
 
   /** The merchant itself, a component. */
-  merchant(id: string): Resource {
+  merchant({ id, leaving = false }: RosterEntry): Resource {
     const parent = this.#roster.parent;
     return {
       urn: this.merchantUrn(id),
       custom: false,
       type: MERCHANT_TYPE,
       ...(parent !== undefined && { parent }),
-      protect: true,
+      protect: !leaving,
     };
   }
 
@@ -79,6 +79,7 @@ export class MerchantResources {
     );
     if (provider?.id === undefined) return undefined;
     const { ownerRole } = rolesOf(entry);
+    const isKept = entry.leaving !== true;
     const merchant = this.merchantUrn(entry.id);
     const known = new Set(resources.map(({ urn }) => urn));
     const access = this.#urn(merchant, ACCESS_TYPE, `${entry.id}-access`);
@@ -90,11 +91,11 @@ export class MerchantResources {
       type: MADE_ONCE[kind].type,
       inputs: kind === "role" ? { name: ownerRole, login: false } : { name: entry.database, owner: ownerRole },
       parent: merchant,
-      protect: true,
+      protect: isKept,
       dependencies: needs.filter((urn) => known.has(urn)),
       provider: `${provider.urn}::${provider.id}`,
       propertyDependencies: {},
-      retainOnDelete: true,
+      retainOnDelete: isKept,
     };
   }
 

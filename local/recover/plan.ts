@@ -45,7 +45,9 @@ export function merchantsToLookAt({ resources, pending }: Deployment): readonly 
   const names = new MerchantResources(roster);
   const known = new Set(resources.map(({ urn }) => urn));
   const touched = new Set(
-    pending.filter(({ type }) => type === "creating").map(({ resource }) => merchantOf(resource)),
+    pending
+      .filter(({ type }) => type === "creating" || type === "deleting")
+      .map(({ resource }) => merchantOf(resource)),
   );
   return entriesOf(roster).filter(
     ({ id }) => touched.has(id) || !known.has(names.urnOf(id, "role")) || !known.has(names.urnOf(id, "database")),
@@ -64,8 +66,25 @@ export function planRecovery(before: Deployment, cells: ReadonlyMap<string, Cell
   return planner.plan();
 }
 
+/** Puts a merchant's owner role and database, which are on the server, into the state. */
+export function planAdoption(before: Deployment, entry: RosterEntry, cell: CellFacts): RecoveryPlan {
+  const planner = new Planner(
+    before.resources,
+    rosterIn(before.resources),
+    new Map([[entry.cell, cell]]),
+    before.pending,
+  );
+  planner.findLost(entry);
+  return planner.plan();
+}
+
 function entriesOf({ merchants }: RosterInState): readonly RosterEntry[] {
-  return Object.entries(merchants).map(([id, { cell, database }]) => ({ id, cell, database }));
+  return Object.entries(merchants).map(([id, { cell, database, offboard }]) => ({
+    id,
+    cell,
+    database,
+    ...(offboard !== undefined && { leaving: true }),
+  }));
 }
 
 class Planner {
@@ -73,7 +92,7 @@ class Planner {
   readonly #roster: RosterInState | undefined;
   readonly #names: MerchantResources | undefined;
   readonly #cells: ReadonlyMap<string, CellFacts>;
-  readonly #kept: PendingOperation[] = [];
+  readonly #kept: PendingOperation[];
   readonly #lines: Line[] = [];
   /** What a pending operation decided already. */
   readonly #settled = new Set<string>();
@@ -82,7 +101,9 @@ class Planner {
     resources: readonly Resource[],
     roster: RosterInState | undefined,
     cells: ReadonlyMap<string, CellFacts>,
+    kept: readonly PendingOperation[] = [],
   ) {
+    this.#kept = [...kept];
     this.#resources = resources;
     this.#roster = roster;
     this.#names = roster && new MerchantResources(roster);
@@ -97,7 +118,11 @@ class Planner {
     const { type, resource } = operation;
     const name = labelOf(resource);
     const kind = madeOnce(resource);
-    if (type !== "creating") {
+    if (type === "deleting" && kind !== undefined && this.#isGone(resource, kind)) {
+      // The provider of PostgreSQL cannot delete it again: it fails on one that is not there.
+      this.#resources = this.#resources.filter((one) => !(one.urn === resource.urn && one.id === resource.id));
+      this.#did(`took ${name} out of the state: it was deleted, and the state did not know yet`);
+    } else if (type !== "creating") {
       this.#did(`dropped the pending ${nounOf(type)} of ${name}: the state keeps the resource, the next up goes on`);
     } else if (this.#resources.some(({ urn, delete: old }) => urn === resource.urn && old !== true)) {
       this.#did(`dropped the pending creation of ${name}: the state has it already`);
@@ -136,6 +161,15 @@ class Planner {
         );
       } else this.#import(base, entry, kind, cell, `which the state did not know: ${verdict.why}`);
     }
+  }
+
+  /** Whether the server was looked at and does not have it any more. */
+  #isGone(resource: Resource, kind: MadeOnce): boolean {
+    const entry = this.#entryOf(resource);
+    const cell = entry && this.#cells.get(entry.cell);
+    if (entry === undefined || cell === undefined) return false;
+    const expected = kind === "role" ? rolesOf(entry).ownerRole : entry.database;
+    return resource.id === expected && !(kind === "role" ? cell.roles : cell.databases).has(expected);
   }
 
   #settleMadeOnce(operation: PendingOperation, kind: MadeOnce): void {
@@ -183,7 +217,7 @@ class Planner {
     const outputs = kind === "role" ? role && roleOutputs(role) : database && databaseOutputs(database);
     const { parent } = base;
     if (this.#names && parent !== undefined && !this.#resources.some(({ urn }) => urn === parent)) {
-      this.#resources = insertResource(this.#resources, this.#names.merchant(entry.id));
+      this.#resources = insertResource(this.#resources, this.#names.merchant(entry));
     }
     this.#resources = insertResource(this.#resources, { ...base, id: name, ...(outputs && { outputs }) });
     this.#did(`imported ${objectOf(entry, kind)}, ${why}`);

@@ -1,3 +1,4 @@
+import { adoptMerchant } from "./adopt.ts";
 import { type Deployment, deploymentOf, parseExported, withDeployment } from "./deployment.ts";
 import { resolveCells } from "./cells.ts";
 import type { StackEngine } from "./engine.ts";
@@ -46,6 +47,14 @@ export async function forget(engine: StackEngine, id: string, tell: Tell): Promi
       "what is empty a person may drop there, cron jobs before roles, then this again; a merchant with data stays";
     return { deployment: before, lines: [{ kind: "refused", text }] };
   });
+}
+
+/**
+ * Takes over a merchant's database that was made by hand, which the stack file declares. Throws as `recover`, and the
+ * ConvergeError that says what must be done first.
+ */
+export async function adopt(engine: StackEngine, id: string, tell: Tell): Promise<{ readonly refused: boolean }> {
+  return changeState(engine, tell, (before) => adoptMerchant(engine, id, before));
 }
 
 /** What does not need the state: locks, processes and files of the run that was killed. */

@@ -18,6 +18,17 @@ test("the roster refuses a merchant that vanished or moved, and lets new ones in
   expect(check({ acme: { ...acme, cell: "other" } })).toHaveLength(1);
 });
 
+test("the roster lets no merchant be dropped that was not exported before, nor in its first up", () => {
+  const drop = { merchants: { acme: { ...acme, offboard: "drop" } }, requires: {} };
+  for (const before of [{}, { merchants: {}, requires: {} }, { merchants: { acme }, requires: {} }]) {
+    expect(reasons(roster.check(config, before, drop))).toEqual([
+      expect.stringContaining("has no export of an earlier"),
+    ]);
+  }
+  const exported = { merchants: { acme: { ...acme, offboard: "export" } }, requires: {} };
+  expect(reasons(roster.check(config, exported, drop))).toEqual([]);
+});
+
 test.each([
   [{ merchants: { acme } }, "is gone"],
   [{ merchants: { acme }, requires: { home: "9.9" }, later: true }, "is gone"],

@@ -146,3 +146,23 @@ test("a recovery is done when it is done: a second one finds nothing", () => {
 function byOrder(order: readonly string[]) {
   return (one: string, other: string) => order.indexOf(one) - order.indexOf(other);
 }
+
+describe("a pending deletion", () => {
+  const deleting = (resource: Resource): PendingOperation => ({ type: "deleting", resource });
+  const there = { ...databaseOf, id: acme.database };
+
+  test("of a database that is gone takes it out of the state: the provider could not delete it again", () => {
+    const before = state([merchant, { ...roleOf, id: OWNER }, there], [deleting(there)]);
+    const after = plan(before, cell([role(OWNER)]));
+    expect(after).toMatchObject({ pending: [], refused: [] });
+    expect(after.urns).not.toContain(urns.database);
+    expect(after.did).toEqual([expect.stringContaining("it was deleted")]);
+  });
+
+  test("of a database that is there is dropped, and the state keeps the database", () => {
+    const found = cell([role(OWNER)], [database(empty)]);
+    const after = plan(state([merchant, { ...roleOf, id: OWNER }, there], [deleting(there)]), found);
+    expect(after).toMatchObject({ pending: [], refused: [] });
+    expect(after.urns).toContain(urns.database);
+  });
+});

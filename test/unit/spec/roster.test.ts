@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { describeProblem } from "../../../spec/problems.ts";
-import { rosterOf, rosterProblems, type Roster } from "../../../spec/roster.ts";
+import { leavers, rosterOf, rosterProblems, type Roster } from "../../../spec/roster.ts";
 import { parseStack } from "../../../spec/stack.ts";
 
 const acme = { cell: "home", database: "merchant_acme" };
@@ -12,7 +12,7 @@ describe("a merchant", () => {
     expect(rosterProblems({ acme, zed }, { zed }).map(describeProblem).join("\n")).toMatchInlineSnapshot(`
       "- merchant-jobs:merchants.acme
           is gone, but its database merchant_acme on the cell home holds its data: a merchant is not removed by removing its line
-          way out: put the line back; to pause its jobs write suspended: true; offboarding is a separate, explicit step; if the id was mistyped and nothing of it exists yet: npm run recover -- --forget acme"
+          way out: put the line back; to pause its jobs write suspended: true; a merchant that leaves is offboarded (docs/offboarding.md); if the id was mistyped and nothing of it exists yet: npm run recover -- --forget acme"
     `);
   });
 
@@ -41,6 +41,38 @@ describe("a merchant", () => {
       { rule: expect.stringMatching(/^is gone/) as string },
     ]);
     expect(rosterProblems({}, { constructor: acme })).toEqual([]);
+  });
+});
+
+describe("a merchant that leaves", () => {
+  const leaving = { ...acme, offboard: "export" } as const;
+  const dropping = { ...acme, offboard: "drop" } as const;
+
+  test("is none, exported or taken back, or dropped after an up of its own", () => {
+    expect(rosterProblems({ acme }, { acme: leaving })).toEqual([]);
+    expect(rosterProblems({ acme: leaving }, { acme })).toEqual([]);
+    expect(rosterProblems({ acme: leaving }, { acme: dropping })).toEqual([]);
+    expect(rosterProblems({ acme: dropping }, { acme: dropping })).toEqual([]);
+  });
+
+  test.for<[string, Roster]>([
+    ["a merchant", { acme }],
+    ["nothing", {}],
+  ])("cannot be dropped after %s", ([, before]) => {
+    expect(rosterProblems(before, { acme: dropping, zed }).map(describeProblem).join("\n")).toMatchInlineSnapshot(`
+      "- merchant-jobs:merchants.acme.offboard.drop = true
+          has no export of an earlier up to rely on: what is dropped is exported first, in an up of its own
+          way out: take drop and confirm out, run up, look at the export, and put them back"
+    `);
+  });
+
+  test("cannot vanish before it is dropped; afterwards its cell is asked whether it is gone", () => {
+    expect(rosterProblems({ acme: leaving }, {})).toMatchObject([
+      { fix: expect.stringContaining("drop: true and confirm, in an up of its own") as string },
+    ]);
+    expect(rosterProblems({ acme: dropping }, {})).toEqual([]);
+    expect(leavers({ acme: dropping, zed: leaving }, { zed: leaving })).toEqual([{ id: "acme", ...dropping }]);
+    expect(leavers({ acme: dropping }, { acme: dropping })).toEqual([]);
   });
 });
 

@@ -1,0 +1,80 @@
+import { z } from "zod";
+import type { Path, Report } from "./report.ts";
+
+/** How far a merchant's offboarding shall go: its data exported, or exported before and now dropped. */
+export type OffboardPhase = "export" | "drop";
+
+/** A merchant that is leaving, as the stack declares it. */
+export interface OffboardSpec {
+  readonly phase: OffboardPhase;
+  /** The folder that gets the export: absolute, or relative to the project. */
+  readonly export: string;
+  /** Minutes that waiting for runs, and the export with its verification, may take together. Default 60. */
+  readonly timeLimitMinutes: number;
+}
+
+const DEFAULT_MINUTES = 60;
+const MOST_MINUTES = 24 * 60;
+const MOST_CHARACTERS = 500;
+
+const EXAMPLE = "{export: exports}";
+
+const FIELDS = {
+  export: {
+    schema: z.string(),
+    rule: "must be the path of a folder, as text",
+    fix: "write a folder that outlives the machine that runs `up`: absolute, or relative to the project",
+    required: true,
+  },
+  timeLimitMinutes: {
+    schema: z.int().min(1).max(MOST_MINUTES),
+    rule: `must be a whole number of minutes from 1 to ${MOST_MINUTES}`,
+    fix: `write the number without quotes, or leave it out for ${DEFAULT_MINUTES}`,
+  },
+  drop: { schema: z.boolean(), rule: "must be true or false", fix: "write true or false, without quotes" },
+  confirm: { schema: z.string(), rule: "must be the merchant's id", fix: "write it without anything around it" },
+} as const;
+
+/** Reads how a merchant leaves; undefined when it stays, or when what is written is wrong. */
+export function parseOffboard(report: Report, path: Path, id: string, raw: unknown): OffboardSpec | undefined {
+  if (raw === undefined) return undefined;
+  const fields = report.readFields(path, raw, FIELDS, EXAMPLE);
+  if (fields === undefined) return undefined;
+  const { export: folder, timeLimitMinutes = DEFAULT_MINUTES, drop = false, confirm } = fields;
+  if (folder !== undefined) checkFolder(report, [...path, "export"], folder);
+  const at: Path = [...path, "confirm"];
+  const fix = `write confirm: ${id}; its database is deleted then, and the export is what is left`;
+  if (drop && confirm === undefined) report.add(at, undefined, "is missing: drop: true needs it", fix);
+  else if (drop && confirm !== id) report.add(at, confirm, `must be ${id}, the id of the merchant to drop`, fix);
+  else if (!drop && confirm !== undefined) {
+    report.add(at, confirm, "says nothing without drop: true", "take it out until the export is done");
+  }
+  if (folder === undefined) return undefined;
+  return { phase: drop ? "drop" : "export", export: folder, timeLimitMinutes };
+}
+
+/** No word of a path may lead out of the folder that it seems to name, or be taken for something else by a shell. */
+function checkFolder(report: Report, path: Path, folder: string): void {
+  if (/^s3:/i.test(folder)) {
+    report.add(
+      path,
+      folder,
+      "is an address of S3, to which this version does not export",
+      "export to a folder, and copy the file from there: aws s3 cp; keep it in the folder until the merchant is dropped",
+    );
+    return;
+  }
+  const problem = folderProblem(folder);
+  if (problem !== undefined) report.add(path, folder, problem, FIELDS.export.fix);
+}
+
+function folderProblem(folder: string): string | undefined {
+  if (folder === "" || Array.from(folder).length > MOST_CHARACTERS)
+    return `must have 1 to ${MOST_CHARACTERS} characters`;
+  if (/\p{Cc}/u.test(folder)) return "must have no control characters";
+  if (folder.trim() !== folder) return "must not begin or end with a blank";
+  if (/^[a-z][a-z0-9+.-]*:/i.test(folder)) return "must be a path, and no address";
+  if (folder.split(/[/\\]/).includes("..")) return "must not go up (..)";
+  if (folder.startsWith("~")) return "must not begin with ~: no shell reads it";
+  return undefined;
+}
