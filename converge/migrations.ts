@@ -12,6 +12,7 @@ import {
   type Differences,
   expectationAfter,
   expectationAnew,
+  type Objects,
   readDifferences,
   readExpected,
   readObjects,
@@ -87,12 +88,14 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
   assertSameFiles(files, expected);
   return withSession(target.address, target.database, async (session) => {
     const applied: string[] = [];
+    // How everything looked at the end of the transaction before, where nothing was damaged: the next begins there.
+    let seen: Objects | undefined;
     for (;;) {
       const done = await withTransaction(session, async () => {
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
-        const differences = await differencesIn(session, target);
+        const differences = seen ? [] : await differencesIn(session, target);
         const damaged = differences.length > 0;
         await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
@@ -101,7 +104,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         // What only heals must end as it was; or drift would become the truth. So the expectation stays as it is.
         const remembered =
           target.roles && (upgraded || plan.filesChanged)
-            ? { expected: await readExpected(session), before: await readObjects(session) }
+            ? { expected: await readExpected(session), before: seen ?? (await readObjects(session)) }
             : undefined;
         const next = plan.migrations[0];
         const run = next === undefined ? plan.routines : [next];
@@ -118,11 +121,10 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
           await forget(session, plan.forgotten);
         }
         if (remembered) {
-          const expectation = upgraded ? expectationAnew : expectationAfter;
-          await recordExpected(
-            session,
-            expectation(remembered.expected, remembered.before, await readObjects(session)),
-          );
+          const { expected: was, before } = remembered;
+          const after = await readObjects(session);
+          await recordExpected(session, was, (upgraded ? expectationAnew : expectationAfter)(was, before, after));
+          if (!damaged) seen = after;
         }
         // Where nothing was damaged, what the files made is what was just recorded.
         if (target.roles && damaged && next === undefined) assertHealed(target, await readDifferences(session));
