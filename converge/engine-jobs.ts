@@ -3,7 +3,14 @@ import { dueScheduleOf } from "../spec/due.ts";
 import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isMissingDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withSharedSession,
+  withTransaction,
+} from "./session.ts";
 
 /** What the job engine in a merchant's database knows of a job: a row of app.jobs. */
 export interface EngineJob {
@@ -44,7 +51,7 @@ export async function readEngineJobs(
   database: string,
 ): Promise<Readonly<Record<string, FoundEngineJob>> | undefined> {
   try {
-    return await withSession(address, database, async (session) => {
+    return await withSharedSession(address, database, async (session) => {
       const there = await session.query<{ there: boolean }>(
         "select pg_catalog.to_regclass('app.jobs') is not null as there",
       );

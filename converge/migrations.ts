@@ -22,7 +22,14 @@ import {
 import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
-import { isMissingDatabase, lockInTransaction, type Session, withSession, withTransaction } from "./session.ts";
+import {
+  isMissingDatabase,
+  lockInTransaction,
+  type Session,
+  withSession,
+  withSharedSession,
+  withTransaction,
+} from "./session.ts";
 import {
   assertSameFiles,
   hashesOf,
@@ -55,7 +62,7 @@ export interface MigrationsState {
 /** Reads what was applied, and what differs; undefined when the database or our history in it is not there. */
 export async function readMigrations(target: MigrationsTarget): Promise<MigrationsState | undefined> {
   try {
-    return await withSession(target.address, target.database, async (session) => {
+    return await withSharedSession(target.address, target.database, async (session) => {
       if (!(await hasHistory(session))) return undefined;
       return withTransaction(session, async () => {
         await session.query("set transaction read only");
