@@ -98,7 +98,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
     // How everything looked at the end of the transaction before, where nothing was damaged: the next begins there.
     let seen: Objects | undefined;
     for (;;) {
-      const done = await withTransaction(session, async () => {
+      const round = await withTransaction(session, async () => {
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
@@ -106,7 +106,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         const damaged = differences.length > 0;
         await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
-        if (isEmptyPlan(plan)) return true;
+        if (isEmptyPlan(plan)) return { ran: [], last: true };
         const upgraded = differences.some(({ object }) => object === SERVER);
         // What only heals must end as it was; or drift would become the truth. So the expectation stays as it is.
         const remembered =
@@ -127,18 +127,18 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         } else {
           await forget(session, plan.forgotten);
         }
-        if (remembered) {
+        const after = remembered && (await readObjects(session));
+        if (remembered && after) {
           const { expected: was, before } = remembered;
-          const after = await readObjects(session);
           await recordExpected(session, was, (upgraded ? expectationAnew : expectationAfter)(was, before, after));
-          if (!damaged) seen = after;
         }
         // Where nothing was damaged, what the files made is what was just recorded.
         if (target.roles && damaged && next === undefined) assertHealed(target, await readDifferences(session));
-        applied.push(...namesOf(run));
-        return next === undefined;
+        return { ran: namesOf(run), last: next === undefined, after: damaged ? undefined : after };
       });
-      if (done) return applied;
+      applied.push(...round.ran);
+      if (round.last) return applied;
+      seen = round.after;
     }
   });
 }

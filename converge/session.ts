@@ -112,7 +112,8 @@ function cellOf(address: CellAddress): Cell {
   const pool = new pg.Pool({
     ...settings(address, CRON_DATABASE),
     max: CRON_POOL_SIZE,
-    idleTimeoutMillis: 1_000,
+    // Longer than a busy run leaves one unused: what is closed too early is opened again.
+    idleTimeoutMillis: 5_000,
     allowExitOnIdle: true,
   });
   pool.on("error", () => undefined);
