@@ -4,7 +4,7 @@ import { judge } from "./bars.ts";
 import { merchantSpecs } from "./engine/merchants.ts";
 import { createCalls } from "./engine/psql-create.ts";
 import { dropCalls } from "./engine/psql-drop.ts";
-import { cronLook, databaseLook, historyLook, jobsLook, registryLook, rolesLook } from "./engine/psql-looks.ts";
+import { lookCalls, readCalls } from "./engine/psql-looks.ts";
 import { liftProtection, makeStack } from "./engine/stack.ts";
 import { measure, measureInTurn, type Measurement, type Work } from "./measure.ts";
 import { type PsqlCall, runPsql } from "./psql.ts";
@@ -132,23 +132,4 @@ async function upOfTwice(server: ThrowawayServer, count: number): Promise<Measur
   } finally {
     stack.project.remove();
   }
-}
-
-/** One look at a merchant: its history, its objects and its jobs in pg_cron. */
-function lookCalls(cronDatabase: string, merchant: MerchantSpec): readonly PsqlCall[] {
-  return [
-    { database: merchant.database, sql: historyLook },
-    { database: cronDatabase, sql: cronLook(merchant) },
-  ];
-}
-
-/** Everything that the refresh of a merchant's resources reads. What belongs to the whole server is read in the cron database. */
-function readCalls(cronDatabase: string, merchant: MerchantSpec): readonly PsqlCall[] {
-  return [
-    { database: merchant.database, sql: historyLook + jobsLook },
-    {
-      database: cronDatabase,
-      sql: [rolesLook, databaseLook, cronLook, registryLook].map((look) => look(merchant)).join(""),
-    },
-  ];
 }

@@ -4,6 +4,11 @@
 type Bench = (args: readonly string[]) => Promise<number>;
 
 const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<Bench> }>> = {
+  drift: {
+    about:
+      "a refresh preview of 200 merchants (--merchants N): its connections, and its time against psql, 8 at a time",
+    load: async () => (await import("./drift.bench.ts")).benchDrift,
+  },
   engine: {
     about: "the local engine with 100 merchants (--merchants N) against psql, 8 at a time, doing the same SQL",
     load: async () => (await import("./engine.bench.ts")).benchEngine,

@@ -10,6 +10,8 @@ export interface ThrowawayServer {
   readonly running: RunningServer;
   /** How many connections the administrator has opened to this database, or to any, since the server started. */
   connections(database?: string): number;
+  /** The same for each database that it opened one to. */
+  connectionsByDatabase(): ReadonlyMap<string, number>;
   /** Writes what is not on disk yet: or the next DROP DATABASE would wait for everything that was made before it. */
   checkpoint(): Promise<void>;
 }
@@ -44,7 +46,11 @@ export async function withThrowawayServer<T>(
     });
     return await work({
       running,
-      connections: (database) => countConnections(running, database),
+      connections(database) {
+        const all = connectionsByDatabase(running);
+        return database === undefined ? [...all.values()].reduce((a, b) => a + b, 0) : (all.get(database) ?? 0);
+      },
+      connectionsByDatabase: () => connectionsByDatabase(running),
       checkpoint: () => checkpoint(running),
     });
   } finally {
@@ -64,9 +70,12 @@ async function checkpoint({ host, port, superuser }: RunningServer): Promise<voi
 }
 
 /** The server writes a line for each when `log_connections` is on. */
-function countConnections({ logFile, admin }: RunningServer, database: string | undefined): number {
-  const line = `connection authorized: user=${admin} database=${database === undefined ? "" : `${database} `}`;
-  return readFileSync(logFile, "utf8").split(line).length - 1;
+function connectionsByDatabase({ logFile, admin }: RunningServer): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const lines = readFileSync(logFile, "utf8").matchAll(/connection authorized: user=(\S+) database=(\S+)/g);
+  for (const [, user, database = ""] of lines)
+    if (user === admin) counts.set(database, (counts.get(database) ?? 0) + 1);
+  return counts;
 }
 
 /** A bench that was killed left its server running. */

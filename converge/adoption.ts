@@ -6,7 +6,15 @@ import { copyOldRuns, moveOldRuns } from "./adoption-runs.ts";
 import { ConvergeError, codeOf, messageOf } from "./errors.ts";
 import { needsPerson, planHealing } from "./heal-plan.ts";
 import type { MigrationsTarget } from "./migrations.ts";
-import { describeDifferences, type Difference, type Objects, readObjects, recordExpected, SERVER } from "./objects.ts";
+import {
+  describeDifferences,
+  type Difference,
+  type Objects,
+  readExpected,
+  readObjects,
+  recordExpected,
+  SERVER,
+} from "./objects.ts";
 import { actAs, quoteName } from "./roles.ts";
 import { runFile } from "./run-file.ts";
 import { lockInTransaction, type Session, withCronSession, withSession, withTransaction } from "./session.ts";
@@ -207,7 +215,7 @@ async function expectWhatIsThere(session: Session, made: readonly Made[]): Promi
   const expected = [...(await readObjects(session))].filter(
     ([name, { parent }]) => name === SERVER || names.has(name) || (parent !== null && parents.has(parent)),
   );
-  await recordExpected(session, new Map(expected));
+  await recordExpected(session, await readExpected(session), new Map(expected));
 }
 
 function refused(target: AdoptionTarget, reasons: readonly string[], cause?: unknown): ConvergeError {

@@ -43,19 +43,23 @@ const BETWEEN_LOOKS = 500;
 
 /** Reads a merchant's crontab; undefined when nothing of it is there. Throws `cannot_look` rather than report a loss. */
 export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | undefined> {
-  const found = await withCronSession(owner.address, async (session) => {
-    await assertCanLook(session, owner.address.cell);
-    const entry = await readRegistry(session, owner.merchant);
-    assertSameDatabase(owner.address.cell, owner, entry);
-    return { rows: await readCronRows(session, owner), entry };
-  });
+  // Both at once: who reads the merchant's database now can share the connection.
+  const [found, engineJobs] = await Promise.all([
+    withCronSession(owner.address, async (session) => {
+      await assertCanLook(session, owner.address.cell);
+      const entry = await readRegistry(session, owner.merchant);
+      assertSameDatabase(owner.address.cell, owner, entry);
+      return { rows: await readCronRows(session, owner), entry };
+    }),
+    readEngineJobs(owner.address, owner.database),
+  ]);
   if (found.rows.length === 0 && found.entry === undefined) return undefined;
   const suspended = found.entry?.suspended ?? false;
   return {
     registered: planRegistry({ ...owner, suspended }, found.entry).length === 0,
     suspended,
     jobs: foundJobs({ ...owner, suspended }, found.rows),
-    engineJobs: await readEngineJobs(owner.address, owner.database),
+    engineJobs,
   };
 }
 

@@ -10,6 +10,7 @@ import {
   lockInTransaction,
   type Session,
   withSession,
+  withSharedSession,
   withTransaction,
 } from "./session.ts";
 
@@ -55,7 +56,7 @@ export async function readEngineJobs(
   database: string,
 ): Promise<Readonly<Record<string, FoundEngineJob>> | undefined> {
   try {
-    return await withSession(address, database, async (session) => {
+    return await withSharedSession(address, database, async (session) => {
       const there = await session.query<{ there: boolean }>(
         "select pg_catalog.to_regclass('app.jobs') is not null as there",
       );

@@ -12,6 +12,7 @@ import {
   type Differences,
   expectationAfter,
   expectationAnew,
+  type Objects,
   readDifferences,
   readExpected,
   readObjects,
@@ -27,6 +28,7 @@ import {
   lockInTransaction,
   type Session,
   withSession,
+  withSharedSession,
   withSteadyTransaction,
 } from "./session.ts";
 import {
@@ -61,7 +63,7 @@ export interface MigrationsState {
 /** Reads what was applied, and what differs; undefined when the database or our history in it is not there. */
 export async function readMigrations(target: MigrationsTarget): Promise<MigrationsState | undefined> {
   try {
-    return await withSession(target.address, target.database, async (session) => {
+    return await withSharedSession(target.address, target.database, async (session) => {
       if (!(await hasHistory(session))) return undefined;
       return withSteadyTransaction(session, async () => {
         await session.query("set transaction read only");
@@ -96,21 +98,23 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
   assertSameFiles(files, expected);
   return withSession(target.address, target.database, async (session) => {
     const applied: string[] = [];
+    // How everything looked at the end of the transaction before, where nothing was damaged: the next begins there.
+    let seen: Objects | undefined;
     for (;;) {
-      const done = await withSteadyTransaction(session, async () => {
+      const round = await withSteadyTransaction(session, async () => {
         await lockInTransaction(session, "migrations");
         await actAs(session, target.roles?.ownerRole);
         if (!(await hasHistory(session))) await startHistory(session, target);
-        const differences = await differencesIn(session, target);
+        const differences = seen ? [] : await differencesIn(session, target);
         const damaged = differences.length > 0;
         await heal(session, target, differences);
         const plan = planOrRefuse(target, planMigrations(files, await readHistory(session), damaged));
-        if (isEmptyPlan(plan)) return true;
+        if (isEmptyPlan(plan)) return { ran: [], last: true };
         const upgraded = differences.some(({ object }) => object === SERVER);
         // What only heals must end as it was; or drift would become the truth. So the expectation stays as it is.
         const remembered =
           target.roles && (upgraded || plan.filesChanged)
-            ? { expected: await readExpected(session), before: await readObjects(session) }
+            ? { expected: await readExpected(session), before: seen ?? (await readObjects(session)) }
             : undefined;
         const next = plan.migrations[0];
         const run = next === undefined ? plan.routines : [next];
@@ -126,19 +130,18 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
         } else {
           await forget(session, plan.forgotten);
         }
-        if (remembered) {
-          const expectation = upgraded ? expectationAnew : expectationAfter;
-          await recordExpected(
-            session,
-            expectation(remembered.expected, remembered.before, await readObjects(session)),
-          );
+        const after = remembered && (await readObjects(session));
+        if (remembered && after) {
+          const { expected: was, before } = remembered;
+          await recordExpected(session, was, (upgraded ? expectationAnew : expectationAfter)(was, before, after));
         }
         // Where nothing was damaged, what the files made is what was just recorded.
         if (target.roles && damaged && next === undefined) assertHealed(target, await readDifferences(session));
-        applied.push(...namesOf(run));
-        return next === undefined;
+        return { ran: namesOf(run), last: next === undefined, after: damaged ? undefined : after };
       });
-      if (done) return applied;
+      applied.push(...round.ran);
+      if (round.last) return applied;
+      seen = round.after;
     }
   });
 }

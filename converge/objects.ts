@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Session } from "./session.ts";
 
 /** An object in one of our schemas, as sql/objects.sql describes it. */
@@ -70,7 +71,8 @@ function byName({ rows }: { readonly rows: readonly Row[] }): Objects {
 
 /**
  * What is not as it was after the last apply, compared by the server: of two hundred objects mostly none crosses the
- * network. After an upgrade of the server to another major version that is the only difference.
+ * network. After an upgrade of the server to another major version that is the only difference. Where nothing is
+ * expected yet, the server does not look.
  */
 export async function readDifferences(session: Session): Promise<readonly Difference[]> {
   const { rows } = await session.query<{
@@ -78,7 +80,9 @@ export async function readDifferences(session: Session): Promise<readonly Differ
     declared: DescribedObject | null;
     found: DescribedObject | null;
   }>(
-    `with now as materialized (${expectedOnes}),
+    `with now as materialized (
+       select o.* from (${expectedOnes}) as o where exists (select from merchant_jobs.expected_objects)
+     ),
      differing as (
        select coalesce(e.object, now.object) as object,
          case when e.object is not null then pg_catalog.to_jsonb(e) - 'object' end as declared,
@@ -140,16 +144,20 @@ function oursAfter(expected: Objects, before: Objects, after: Objects): Objects 
   );
 }
 
-/** Makes these the expectation of later looks. */
-export async function recordExpected(session: Session, expected: Objects): Promise<void> {
-  await session.query("delete from merchant_jobs.expected_objects");
-  const all = [...expected];
-  const column = (of: (object: DescribedObject) => string | null) => all.map(([, object]) => of(object));
+/** Makes `expected` the expectation of later looks, where it was `before`: only what changed is written. */
+export async function recordExpected(session: Session, before: Objects, expected: Objects): Promise<void> {
+  const gone = [...before.keys()].filter((object) => !expected.has(object));
+  if (gone.length > 0)
+    await session.query("delete from merchant_jobs.expected_objects where object = any ($1::text[])", [gone]);
+  const changed = [...expected].filter(([object, described]) => !isDeepStrictEqual(before.get(object), described));
+  const column = (of: (object: DescribedObject) => string | null) => changed.map(([, object]) => of(object));
   await session.query(
     `insert into merchant_jobs.expected_objects (object, parent, definition, restore, remove)
-     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])`,
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+     on conflict (object) do update
+     set parent = excluded.parent, definition = excluded.definition, restore = excluded.restore, remove = excluded.remove`,
     [
-      all.map(([object]) => object),
+      changed.map(([object]) => object),
       column(({ parent }) => parent),
       column(({ definition }) => definition),
       column(({ restore }) => restore),

@@ -25,19 +25,60 @@ export async function withSession<T>(
   database: string,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
+  const client = await connect(address, database);
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+async function connect(address: CellAddress, database: string): Promise<pg.Client> {
   const client = new pg.Client(settings(address, database));
   // An idle connection that breaks emits an error besides failing the next query; unheard it would end the process.
   client.on("error", () => undefined);
   try {
     await client.connect();
+    return client;
   } catch (error) {
     await client.end().catch(() => undefined);
     throw notConnected(address, database, error);
   }
+}
+
+/** A connection that reads of one database share. */
+interface Shared {
+  readonly client: Promise<pg.Client>;
+  /** Settled when whoever has it now is done with it. */
+  turn: Promise<unknown>;
+  readers: number;
+}
+
+const shared = new Map<string, Shared>();
+
+/**
+ * As `withSession`, for work that only reads: reads of a database that are under way at the same time take turns on one
+ * connection, which costs the server more than most reads do, and the last one closes it. Throws `not_connected`.
+ */
+export async function withSharedSession<T>(
+  address: CellAddress,
+  database: string,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const key = JSON.stringify([address, database]);
+  const one = shared.get(key) ?? { client: connect(address, database), turn: Promise.resolve(), readers: 0 };
+  shared.set(key, one);
+  one.readers += 1;
+  const done = one.turn.then(async () => work(await one.client));
+  one.turn = done.catch(() => undefined);
   try {
-    return await work(client);
+    return await done;
   } finally {
-    await client.end().catch(() => undefined);
+    one.readers -= 1;
+    if (one.readers === 0) {
+      shared.delete(key);
+      await one.client.then((client) => client.end()).catch(() => undefined);
+    }
   }
 }
 
@@ -71,7 +112,8 @@ function cellOf(address: CellAddress): Cell {
   const pool = new pg.Pool({
     ...settings(address, CRON_DATABASE),
     max: CRON_POOL_SIZE,
-    idleTimeoutMillis: 1_000,
+    // Longer than a busy run leaves one unused: what is closed too early is opened again.
+    idleTimeoutMillis: 5_000,
     allowExitOnIdle: true,
   });
   pool.on("error", () => undefined);

@@ -3,6 +3,7 @@ import path from "node:path";
 import pg from "pg";
 import { cronJobName } from "../../spec/names.ts";
 import type { MerchantSpec } from "../../spec/merchants.ts";
+import type { PsqlCall } from "../psql.ts";
 
 const text = pg.escapeLiteral;
 
@@ -63,4 +64,23 @@ export function registryLook({ id }: MerchantSpec): string {
   return `
     select m.database_name, m.job_role, m.suspended, m.dropping_since
     from merchant_jobs.merchants as m where m.merchant = ${text(id)};`;
+}
+
+/** One look at a merchant: its history, its objects and its jobs in pg_cron. */
+export function lookCalls(cronDatabase: string, merchant: MerchantSpec): readonly PsqlCall[] {
+  return [
+    { database: merchant.database, sql: historyLook },
+    { database: cronDatabase, sql: cronLook(merchant) },
+  ];
+}
+
+/** Everything that the refresh of a merchant's resources reads. What belongs to the whole server is read in the cron database. */
+export function readCalls(cronDatabase: string, merchant: MerchantSpec): readonly PsqlCall[] {
+  return [
+    { database: merchant.database, sql: historyLook + jobsLook },
+    {
+      database: cronDatabase,
+      sql: [rolesLook, databaseLook, cronLook, registryLook].map((look) => look(merchant)).join(""),
+    },
+  ];
 }

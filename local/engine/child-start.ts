@@ -6,6 +6,12 @@ import { flushCompileCache } from "node:module";
 process.stdin.on("error", () => process.exit(1));
 process.stdin.on("close", () => process.exit(1));
 process.stdin.on("end", () => process.exit(1));
+/** The first line that the engine writes. */
+export const told = new Promise<string>((resolve) => {
+  process.stdin.setEncoding("utf8").once("data", (line: string) => {
+    resolve(line);
+  });
+});
 process.stdin.resume();
 // On a pipe, standard input is a socket, which must not keep a finished program alive.
 (process.stdin as unknown as { unref(): void }).unref();

@@ -8,14 +8,16 @@ import { jsonEvents } from "./json-events.ts";
 import type { CommandLine } from "./options.ts";
 import { assertSupported, runPass } from "./pass.ts";
 import type { PassResult, PassSettings } from "./pass.ts";
-import { sdkEnvironment } from "./program.ts";
+import { sdkEnvironment, startProgram } from "./program.ts";
 import { resolveFromProgram } from "./project.ts";
 import { ProviderRegistry } from "./provider-registry.ts";
+import type { Deployment } from "./resource-state.ts";
 import { JournalRecorder, noRecorder } from "./recorder.ts";
 import { Stop } from "./run.ts";
-import { findStack, openConfig, openStack } from "./stack.ts";
-import type { OpenStack } from "./stack.ts";
+import { findStack, openConfig, openDeploymentOf, readStack } from "./stack.ts";
+import type { ReadStack } from "./stack.ts";
 import { lockStack } from "./stack-store.ts";
+import { openDeployment } from "./state-file.ts";
 
 /** The CLI's exit status when changes came where none were expected. */
 const CHANGES_EXIT = 7;
@@ -51,55 +53,88 @@ export async function runCommand(
   const unlock = planOnly ? () => undefined : lockStack(place.files);
   const stop = new Stop();
   const forget = listenForSignals(stop, terminal);
+  let early: Processes | undefined;
   try {
-    const stack = await openStack(place);
-    const context = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
-    if (!json) warnOfPending(stack, terminal);
+    const stack = readStack(place);
+    const settings = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
+    early = startProcesses(settings);
+    const context = { ...settings, deployment: await openDeploymentOf(stack) };
+    if (!json) warnOfPending(context.deployment, terminal);
     const previewed = planOnly || !line.flag("skip-preview");
     if (previewed) {
-      const preview = await onePass(context, true, false);
+      const preview = await onePass(context, true, false, early);
       if (!preview.succeeded) return exitOf(stop);
       if (planOnly) return expected(preview, line, terminal, "proposed");
       assertSupported(preview.unsupported);
       if (!yes && !(await confirm(kind))) return 1;
     }
-    const result = await onePass(context, false, previewed);
+    const result = await onePass(context, false, previewed, previewed ? startProcesses(context) : early);
     if (!result.succeeded) return exitOf(stop);
     return expected(result, line, terminal, "made");
   } finally {
+    early?.close();
     unlock();
     forget();
   }
 }
 
-interface Context {
+interface Settings {
   readonly kind: Kind;
   readonly line: CommandLine;
-  readonly stack: OpenStack;
+  readonly stack: ReadStack;
   readonly config: PassSettings["config"];
   readonly stop: Stop;
   readonly terminal: Terminal;
 }
 
-async function onePass(context: Context, dryRun: boolean, previewed: boolean): Promise<PassResult> {
-  const { kind, line, stack, config, stop, terminal } = context;
-  const { project, deployment, stored, files } = stack;
+interface Context extends Settings {
+  readonly deployment: Deployment;
+}
+
+/** The SDK's processes of one pass. */
+interface Processes extends Pick<PassSettings, "env" | "output" | "providers" | "program"> {
+  readonly close: () => void;
+}
+
+/** Starts them: they load the SDK while the engine opens secrets and reads what exists. */
+function startProcesses({ kind, line, stack, config, terminal }: Settings): Processes {
+  const { project, stored } = stack;
   const env = sdkEnvironment(project, stack.name, config, stack.env);
+  const output = (text: string) => {
+    terminal.err(`${text}\n`);
+  };
+  const module = resolveFromProgram(project, "@pulumi/pulumi/cmd/dynamic-provider");
+  const providers = new ProviderRegistry({ module, workingFolder: project.workingFolder, env, log: output });
+  providers.prepare(openDeployment(stored.raw, undefined).resources);
+  const runs = kind === "update" || line.flag("run-program");
+  const program = runs ? startProgram({ project, env, output }) : undefined;
+  const close = () => {
+    providers.close();
+    program?.kill();
+  };
+  return { env, output, providers, program, close };
+}
+
+async function onePass(
+  context: Context,
+  dryRun: boolean,
+  previewed: boolean,
+  processes: Processes,
+): Promise<PassResult> {
+  const { kind, line, stack, deployment, config, stop, terminal } = context;
+  const { project, stored, files } = stack;
   const events = eventsFor(line, terminal, dryRun, kind);
   // Of operations that an earlier run left, the CLI keeps only creations: those alone may have made what nobody knows.
   const start = { ...deployment, pending: deployment.pending.filter((p) => p.type === "creating") };
   const recorder = dryRun ? undefined : await JournalRecorder.open(files, project.name, stored, start, stack.crypter);
   const parallel = line.parallel ?? 4 * availableParallelism();
-  const output = (text: string) => {
-    terminal.err(`${text}\n`);
-  };
   const began = performance.now();
   try {
     const result = await runPass({
       project,
       stack: stack.name,
       config,
-      env,
+      ...processes,
       kind,
       dryRun,
       refresh: kind === "refresh" || line.flag("refresh"),
@@ -109,17 +144,10 @@ async function onePass(context: Context, dryRun: boolean, previewed: boolean): P
       targetDependents: line.flag("target-dependents"),
       previewed,
       start,
-      providers: new ProviderRegistry({
-        module: resolveFromProgram(project, "@pulumi/pulumi/cmd/dynamic-provider"),
-        workingFolder: project.workingFolder,
-        env,
-        log: output,
-      }),
       recorder: recorder ?? noRecorder,
       rebase: async (resources) => recorder?.rebase(resources),
       events,
       stop,
-      output,
     });
     events.summary(
       {
@@ -132,6 +160,7 @@ async function onePass(context: Context, dryRun: boolean, previewed: boolean): P
     );
     return result;
   } finally {
+    processes.close();
     await recorder?.close();
   }
 }
@@ -163,8 +192,8 @@ function exitOf(stop: Stop): number {
   return stop.reason === "canceled" ? CANCELED_EXIT : 1;
 }
 
-function warnOfPending({ deployment }: OpenStack, terminal: Terminal): void {
-  const creating = deployment.pending.filter((p) => p.type === "creating");
+function warnOfPending({ pending }: Deployment, terminal: Terminal): void {
+  const creating = pending.filter((p) => p.type === "creating");
   if (creating.length === 0) return;
   terminal.err(
     `warning: an earlier run was interrupted while it created these; they may exist without being in the state. \`npm run recover\` looks for them:\n` +

@@ -13,7 +13,10 @@ import { CHANNEL, fromStruct, toStruct } from "./wire.ts";
 const calls = providerService.ResourceProviderService;
 const { DIFF_NONE, DIFF_SOME } = proto.DiffResponse.DiffChanges;
 
-/** The provider of all dynamic resources: one process, which is started when it is first asked something. */
+/**
+ * The provider of all dynamic resources: one process, which is started when it is first asked something. It is sent what it
+ * reads (cmd/dynamic-provider): old inputs are not among that where there are outputs.
+ */
 export class DynamicProvider implements Provider {
   readonly #start: () => DynamicProcess;
   readonly #config: Props;
@@ -61,7 +64,7 @@ export class DynamicProvider implements Provider {
     request.setId(existing.id);
     request.setUrn(existing.urn);
     request.setProperties(toStruct(existing.outputs));
-    request.setInputs(toStruct(existing.inputs));
+    if (Object.keys(existing.outputs).length === 0) request.setInputs(toStruct(existing.inputs));
     const response = await this.#call(calls.read, request);
     return {
       id: response.getId(),
@@ -80,7 +83,6 @@ export class DynamicProvider implements Provider {
     request.setId(existing.id);
     request.setUrn(existing.urn);
     request.setProperties(toStruct(existing.outputs));
-    request.setOldInputs(toStruct(existing.inputs));
     await this.#call(calls.delete, request);
   }
 
@@ -151,7 +153,6 @@ function comparing<Request extends InstanceType<typeof proto.DiffRequest> | Inst
   request.setId(existing.id);
   request.setUrn(existing.urn);
   request.setOlds(toStruct(existing.outputs));
-  request.setOldInputs(toStruct(existing.inputs));
   request.setNews(toStruct(news));
   request.setIgnorechangesList([...ignoreChanges]);
   return request;

@@ -69,7 +69,6 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
     ...settings,
     assertPossible: once(() => (known ? scout(settings, run, known) : Promise.resolve())),
   });
-  settings.providers.prepare(start.resources);
   // Where nothing is yet, something will change: the scout need not wait for that.
   if (kind === "update" && start.resources.length === 0) run.assertPossible().catch(() => undefined);
   let succeeded = false;
@@ -139,7 +138,7 @@ async function scout(settings: PassSettings, main: Run, known: KnownAnswers): Pr
   const run = newRun(settings, known, { ...parts, assertPossible: () => Promise.resolve() }, true);
   run.olds.clear();
   for (const [urn, state] of main.olds) run.olds.set(urn, state);
-  await serveProgram({ ...settings, output: silent }, run, (goal) => registerResource(run, goal));
+  await serveProgram({ ...settings, output: silent, program: undefined }, run, (goal) => registerResource(run, goal));
   assertSupported(run.unsupported);
   const [refused] = run.refusals;
   if (refused) throw refused;

@@ -1,4 +1,5 @@
 import { describeEnding, importing, startNode } from "./child-process.ts";
+import type { Child } from "./child-process.ts";
 import { DefaultProviders } from "./default-providers.ts";
 import { EngineError } from "./errors.ts";
 import { serveMonitor, stackUrn } from "./monitor.ts";
@@ -45,6 +46,23 @@ export interface ProgramSettings {
   readonly parallel: number;
   /** Takes the lines that the program itself prints. */
   readonly output: (line: string) => void;
+  /** Its process, where one was started beforehand. */
+  readonly program?: Child | undefined;
+}
+
+/** Starts the process of a program: the SDK's own `cmd/run`, which loads and waits for its arguments. */
+export function startProgram({ project, env, output }: Pick<ProgramSettings, "project" | "env" | "output">): Child {
+  return startNode(
+    [
+      ...importing("debug-stacks.ts"),
+      ...importing("program-start.ts"),
+      ...project.nodeArguments,
+      resolveFromProgram(project, "@pulumi/pulumi/cmd/run"),
+    ],
+    { cwd: project.workingFolder, env },
+    output,
+    output,
+  );
 }
 
 /** Runs the program and does what it asks for; gives back whether all of it was done. */
@@ -86,24 +104,18 @@ async function registerOutputs(run: Run, urn: string, outputs: Props): Promise<v
   if (!run.dryRun) await run.recorder.put(next);
 }
 
-/** Runs the program by the SDK's own `cmd/run`; resolves when it has ended well, rejects when it has not. */
+/** Runs the program; resolves when it has ended well, rejects when it has not. */
 async function runProgram(settings: ProgramSettings, run: Run, address: string): Promise<void> {
-  const { project, stack, env, parallel, output } = settings;
-  const child = startNode(
-    [
-      ...importing("debug-stacks.ts"),
-      ...project.nodeArguments,
-      resolveFromProgram(project, "@pulumi/pulumi/cmd/run"),
-      ...["--monitor", address, "--engine", address],
-      ...["--organization", "organization", "--project", project.name, "--stack", stack],
-      ...["--root-directory", project.folder, "--pwd", project.workingFolder],
-      ...(run.dryRun ? ["--dry-run"] : []),
-      ...["--parallel", String(parallel), project.entry],
-    ],
-    { cwd: project.workingFolder, env },
-    output,
-    output,
-  );
+  const { project, stack, parallel, program } = settings;
+  const child = program ?? startProgram(settings);
+  const args = [
+    ...["--monitor", address, "--engine", address],
+    ...["--organization", "organization", "--project", project.name, "--stack", stack],
+    ...["--root-directory", project.folder, "--pwd", project.workingFolder],
+    ...(run.dryRun ? ["--dry-run"] : []),
+    ...["--parallel", String(parallel), project.entry],
+  ];
+  child.process.stdin?.write(`${JSON.stringify(args)}\n`);
   let grace: NodeJS.Timeout | undefined;
   run.stop.onStop(() => {
     grace = setTimeout(child.kill, GRACE_MS);

@@ -17,7 +17,7 @@ export async function refreshAll(run: Run): Promise<boolean> {
   let failed = false;
   const results = new Map<string, Refreshed>();
   await Promise.all(
-    [...run.olds.values()].map(async (state) => {
+    inFamilies([...run.olds.values()]).map(async (state) => {
       results.set(state.urn, state);
       try {
         results.set(state.urn, await run.slots.run(() => refreshOne(run, state)));
@@ -30,6 +30,11 @@ export async function refreshAll(run: Run): Promise<boolean> {
   run.olds.clear();
   for (const state of kept) run.olds.set(state.urn, state);
   return !failed;
+}
+
+/** The resources with children of one parent together: what is read of one merchant at a time can share a connection. */
+function inFamilies(states: readonly ResourceState[]): readonly ResourceState[] {
+  return [...Map.groupBy(states, ({ parent }) => parent).values()].flat();
 }
 
 /** Reads one resource; components and providers are as they were. */

@@ -24,13 +24,17 @@ interface StackPlace {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A stack whose state and config have been read. */
-export interface OpenStack extends StackPlace {
+/** A stack whose state and config have been read, secrets still closed. */
+export interface ReadStack extends StackPlace {
   readonly stored: StoredState;
-  readonly deployment: Deployment;
   readonly file: StackFile;
   /** What new secrets are closed with. */
   readonly crypter: CrypterSource;
+}
+
+/** A stack with its state, secrets opened. */
+interface OpenStack extends ReadStack {
+  readonly deployment: Deployment;
 }
 
 const selectionFile = (project: Project) => path.join(project.folder, ".local", "selected-stack");
@@ -66,8 +70,8 @@ export function selectStack({ project, name }: StackPlace): void {
   writeFileSync(file, `${name}\n`);
 }
 
-/** Reads the stack's state and opens its secrets. */
-export async function openStack(place: StackPlace): Promise<OpenStack> {
+/** Reads the stack's state and config. */
+export function readStack(place: StackPlace): ReadStack {
   const stored = loadState(place.files);
   if (!stored) {
     const known = listStacks(place.folder, place.project.name);
@@ -84,13 +88,22 @@ export async function openStack(place: StackPlace): Promise<OpenStack> {
     crypters.set(salt, known);
     return known;
   };
-  const opener = stored.hasSecrets ? await open(stored.raw.salt ?? file.salt) : undefined;
-  const deployment = openState(stored, opener);
-  return { ...place, stored, deployment, file, crypter: () => open(stored.raw.salt ?? file.salt) };
+  return { ...place, stored, file, crypter: () => open(stored.raw.salt ?? file.salt) };
+}
+
+/** The stack's state with its secrets opened, which takes a good part of a second of waiting. */
+export async function openDeploymentOf({ stored, crypter }: ReadStack): Promise<Deployment> {
+  return openState(stored, stored.hasSecrets ? await crypter() : undefined);
+}
+
+/** Reads the stack's state and opens its secrets. */
+export async function openStack(place: StackPlace): Promise<OpenStack> {
+  const stack = readStack(place);
+  return { ...stack, deployment: await openDeploymentOf(stack) };
 }
 
 /** The stack's config as the program gets it. */
-export async function openConfig(stack: OpenStack): Promise<StackConfig> {
+export async function openConfig(stack: ReadStack): Promise<StackConfig> {
   const { file } = stack;
   if (file.hasSecrets && file.salt === undefined) {
     throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);

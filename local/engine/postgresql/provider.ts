@@ -1,6 +1,7 @@
 import { EngineError, messageOf } from "../errors.ts";
 import { PartialFailure } from "../provider.ts";
 import type { CheckResult, DiffResult, Existing, Provider, ReadResult } from "../provider.ts";
+import { Slots } from "../slots.ts";
 import { typeOf } from "../urn.ts";
 import type { Props } from "../values.ts";
 import { checkInputs, diffAttributes, inputsFound } from "./attributes.ts";
@@ -36,12 +37,17 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
+/** How many resources are read at a time. */
+const READERS = 2;
+
 /** The types that the stand-in makes. */
 export const POSTGRESQL_TYPES: readonly string[] = Object.keys(KINDS);
 
 /** Stands in for the provider of @pulumi/postgresql: the same statements, the same outputs, the same errors. */
 export class PostgresqlProvider implements Provider {
   readonly #inputs: Props;
+  /** A refresh reads hundreds of roles and databases, each in a moment: few connections serve them all. */
+  readonly #readers = new Slots(READERS);
   #connections: Connections | undefined;
 
   constructor(inputs: Props) {
@@ -71,11 +77,11 @@ export class PostgresqlProvider implements Provider {
 
   async read(existing: Existing): Promise<ReadResult> {
     const kind = kindOf(existing.urn);
-    return this.#connected("refreshing", existing.urn, async (server) => {
-      const outputs = await kind.read(server, existing.id, existing.outputs);
-      if (!outputs) return { id: "", outputs: {} };
-      return { id: existing.id, inputs: inputsFound(kind.attributes, existing.inputs, outputs), outputs };
-    });
+    const outputs = await this.#readers.run(() =>
+      this.#connected("refreshing", existing.urn, (server) => kind.read(server, existing.id, existing.outputs)),
+    );
+    if (!outputs) return { id: "", outputs: {} };
+    return { id: existing.id, inputs: inputsFound(kind.attributes, existing.inputs, outputs), outputs };
   }
 
   async update(existing: Existing, news: Props): Promise<Props> {
