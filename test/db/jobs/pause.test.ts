@@ -1,8 +1,8 @@
 // What changes a crontab while pg_cron runs its jobs: pg_cron cancels the run of a job that is paused or removed.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { applyCrontab } from "../../../converge/crontab.ts";
-import { JOBS } from "../../../spec/jobs.ts";
 import { JobsDatabase } from "../../jobs/database.ts";
+import { makeWaiting } from "../../jobs/waiting-jobs.ts";
 import { onboard, prepareCell, specOf, targetsOf } from "../../merchants.ts";
 import { dropMerchantLeftovers, freshName, superuserClient, waitFor } from "../../server.ts";
 
@@ -110,23 +110,5 @@ async function withMerchant(id: string, line: object, work: (db: JobsDatabase) =
     await work(db);
   } finally {
     await db.close();
-  }
-}
-
-/** Lets these jobs run until `app.test_go` has their name. */
-async function makeWaiting(db: JobsDatabase, jobs: readonly string[]): Promise<void> {
-  await db.rows("create table app.test_go (job text)");
-  await db.rows("grant select on app.test_go to public");
-  for (const [job, { procedure }] of Object.entries(JOBS)) {
-    if (!jobs.includes(job)) continue;
-    await db.rows(
-      `create or replace function ${procedure}_batch(
-         p_now timestamptz, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb
-       ) returns app.batch_result language plpgsql as $$
-       begin
-         while not exists (select from app.test_go where job = '${job}') loop perform pg_sleep(0.05); end loop;
-         return (null, null, true, null)::app.batch_result;
-       end $$`,
-    );
   }
 }

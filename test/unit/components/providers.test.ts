@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { provider as access } from "../../../components/providers/access.ts";
 import { provider as crontab } from "../../../components/providers/crontab.ts";
 import { provider as migrations } from "../../../components/providers/migrations.ts";
+import { PartlyDone, provide } from "../../../components/providers/provider.ts";
 import { provider as roster } from "../../../components/providers/roster.ts";
 
 const config = { get: () => undefined };
@@ -76,4 +78,28 @@ test("a diff sees a change at any depth, nothing in another order, and never rep
     changes: true,
     replaces: [],
   });
+});
+
+test("what was done before a failure is kept with the provider's text, and the next apply is given it", async () => {
+  const given: unknown[] = [];
+  const half = provide<{ n: number }>({
+    schema: z.strictObject({ n: z.number() }),
+    fixed: [],
+    id: () => "one",
+    apply(_inputs, _context, before) {
+      given.push(before);
+      return Promise.reject(new PartlyDone({ n: 1 }, new Error("the second half failed")));
+    },
+    read: (inputs) => Promise.resolve(inputs),
+    remove: () => Promise.resolve(),
+  });
+  const news = { n: 2, __provider: "text" };
+  const kept = { message: "the second half failed", id: "one", properties: { n: 1, __provider: "text" } };
+  const failed = { ...kept, reasons: ["the second half failed"] };
+  await expect(half.create(config, news)).rejects.toMatchObject(failed);
+  await expect(half.update(config, "one", { n: 1, __provider: "old" }, news)).rejects.toMatchObject(failed);
+  expect(given).toEqual([
+    { fresh: true, olds: {} },
+    { fresh: false, olds: { n: 1 } },
+  ]);
 });
