@@ -1,0 +1,72 @@
+import { onOneLine } from "./text.ts";
+
+/** Characters. GitHub takes 65,536 in a comment or an issue; the rest is room for whoever adds a line. */
+export const LIMIT = 60_000;
+
+/**
+ * A value as code, so that nothing in it is Markdown: no link, no mention, no HTML, no end of a table's cell. In a code
+ * span a backtick ends the span, and in a table's cell a pipe or a backslash before one ends the cell: where such
+ * characters are, the value is written as HTML, all of them by number.
+ */
+export function code(value: string): string {
+  const text = onOneLine(value);
+  if (text !== "" && !/[`|\\]/.test(text)) return `\`${text}\``;
+  const encoded = text.replace(/[^A-Za-z0-9 ]/gu, (character) => `&#${character.codePointAt(0) ?? 0};`);
+  return text === "" ? "an empty text" : `<code>${encoded}</code>`;
+}
+
+/** A part of a document that can be cut: lines that always stay around lines of which the last ones may go. */
+export interface Section {
+  readonly head: readonly string[];
+  readonly lines: readonly string[];
+  readonly foot?: readonly string[];
+  /** What one line is, in the singular: the count of what is left out is told with it. */
+  readonly what: string;
+}
+
+/**
+ * Puts sections together, at most `limit` characters. Earlier sections go first; of what does not fit whole lines are
+ * left out, and their number is said at the end of their section.
+ */
+export function fit(sections: readonly Section[], limit: number = LIMIT): string {
+  const shown = sections.filter(({ head, lines }) => head.length + lines.length > 0);
+  const fixed = shown.map(({ head, foot = [], lines, what }) =>
+    sizeOf([...head, ...foot, "", leftOut(lines.length, what), ""]),
+  );
+  let room = limit - fixed.reduce((sum, size) => sum + size, 0);
+  const text = shown.map(({ head, lines, foot = [], what }) => {
+    const kept: string[] = [];
+    for (const line of lines) {
+      if (sizeOf([line]) > room) break;
+      room -= sizeOf([line]);
+      kept.push(line);
+    }
+    const rest = lines.length - kept.length;
+    return [...head, ...kept, ...foot, ...(rest > 0 ? ["", leftOut(rest, what)] : [])].join("\n");
+  });
+  return `${text.join("\n\n")}\n`;
+}
+
+function leftOut(count: number, what: string): string {
+  return `_… and ${count.toLocaleString("en-US")} more ${what}${count === 1 ? "" : "s"}, left out here to keep this short._`;
+}
+
+function sizeOf(lines: readonly string[]): number {
+  return lines.reduce((sum, line) => sum + line.length + 1, 0);
+}
+
+/** The head of a table. */
+export function tableHead(...titles: readonly string[]): readonly string[] {
+  return [tableRow(...titles), tableRow(...titles.map(() => "---"))];
+}
+
+/** A row of a table; its cells are Markdown already. */
+export function tableRow(...cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
+}
+
+/** The first line of a comment or an issue by which it is found again: invisible to its readers. */
+export function marker(about: "preview" | "drift", stack: string): string {
+  // Two dashes would end the comment. A stack's name has letters, digits, dashes, underscores, dots and slashes.
+  return `<!-- merchant-jobs ${about} of ${stack.replace(/[^\w./-]/g, "_").replaceAll("--", "-_")} -->`;
+}
