@@ -11,7 +11,7 @@ export const LIMIT = 60_000;
 export function code(value: string): string {
   const text = onOneLine(value);
   if (text !== "" && !/[`|\\]/.test(text)) return `\`${text}\``;
-  const encoded = text.replace(/[^A-Za-z0-9 ]/gu, (character) => `&#${character.codePointAt(0) ?? 0};`);
+  const encoded = text.replace(/[^A-Za-z0-9 ,;()=+-]/gu, (character) => `&#${character.codePointAt(0) ?? 0};`);
   return text === "" ? "an empty text" : `<code>${encoded}</code>`;
 }
 
@@ -25,8 +25,8 @@ export interface Section {
 }
 
 /**
- * Puts sections together, at most `limit` characters. Earlier sections go first; of what does not fit whole lines are
- * left out, and their number is said at the end of their section.
+ * Puts sections together, at most `limit` characters. Each may take half of the room that those before it have left; of
+ * what does not fit whole lines are left out, and their number is said at the end of their section.
  */
 export function fit(sections: readonly Section[], limit: number = LIMIT): string {
   const shown = sections.filter(({ head, lines }) => head.length + lines.length > 0);
@@ -35,12 +35,11 @@ export function fit(sections: readonly Section[], limit: number = LIMIT): string
   );
   let room = limit - fixed.reduce((sum, size) => sum + size, 0);
   const text = shown.map(({ head, lines, foot = [], what }) => {
-    const kept: string[] = [];
-    for (const line of lines) {
-      if (sizeOf([line]) > room) break;
-      room -= sizeOf([line]);
-      kept.push(line);
-    }
+    const fits = sizeOf(lines) <= room / 2;
+    let share = fits ? room : room / 2;
+    const end = lines.findIndex((line) => (share -= sizeOf([line])) < 0);
+    const kept = end < 0 ? lines : lines.slice(0, end);
+    room -= sizeOf(kept);
     const rest = lines.length - kept.length;
     return [...head, ...kept, ...foot, ...(rest > 0 ? ["", leftOut(rest, what)] : [])].join("\n");
   });
