@@ -1,4 +1,4 @@
-import { onOneLine } from "./text.ts";
+import { counted, onOneLine } from "./text.ts";
 
 /** Characters. GitHub takes 65,536 in a comment or an issue; the rest is room for whoever adds a line. */
 export const LIMIT = 60_000;
@@ -15,11 +15,12 @@ export function code(value: string): string {
   return text === "" ? "an empty text" : `<code>${encoded}</code>`;
 }
 
-/** A part of a document that can be cut: lines that always stay around lines of which the last ones may go. */
+/** A part of a document that can be cut: a head that always stays, and lines of which the last ones may go. */
 export interface Section {
   readonly head: readonly string[];
   readonly lines: readonly string[];
-  readonly foot?: readonly string[];
+  /** Of a long list all but its beginning is folded away. A table cannot be. */
+  readonly fold?: boolean;
   /** What one line is, in the singular: the count of what is left out is told with it. */
   readonly what: string;
 }
@@ -30,24 +31,32 @@ export interface Section {
  */
 export function fit(sections: readonly Section[], limit: number = LIMIT): string {
   const shown = sections.filter(({ head, lines }) => head.length + lines.length > 0);
-  const fixed = shown.map(({ head, foot = [], lines, what }) =>
-    sizeOf([...head, ...foot, "", leftOut(lines.length, what), ""]),
-  );
-  let room = limit - fixed.reduce((sum, size) => sum + size, 0);
-  const text = shown.map(({ head, lines, foot = [], what }) => {
-    const fits = sizeOf(lines) <= room / 2;
-    let share = fits ? room : room / 2;
+  const fixed = shown.map((section) => sizeOf(linesOf(section, [], section.lines.length)));
+  let room = limit - fixed.reduce((sum, size) => sum + size + 1, 0);
+  const text = shown.map((section) => {
+    const { lines } = section;
+    let share = sizeOf(lines) <= room / 2 ? room : room / 2;
     const end = lines.findIndex((line) => (share -= sizeOf([line])) < 0);
     const kept = end < 0 ? lines : lines.slice(0, end);
     room -= sizeOf(kept);
-    const rest = lines.length - kept.length;
-    return [...head, ...kept, ...foot, ...(rest > 0 ? ["", leftOut(rest, what)] : [])].join("\n");
+    return linesOf(section, kept, lines.length - kept.length).join("\n");
   });
   return `${text.join("\n\n")}\n`;
 }
 
+/** A list of more lines than this shows its first ones. */
+const LONG = 15;
+const SHOWN = 10;
+
+function linesOf({ head, lines, fold, what }: Section, kept: readonly string[], rest: number): readonly string[] {
+  const cut = rest > 0 ? ["", leftOut(rest, what)] : [];
+  if (fold !== true || lines.length <= LONG) return [...head, ...kept, ...cut];
+  const open = `<details><summary>${counted(lines.length - SHOWN, `more ${what}`)}</summary>`;
+  return [...head, ...kept.slice(0, SHOWN), "", open, "", ...kept.slice(SHOWN), ...cut, "", "</details>"];
+}
+
 function leftOut(count: number, what: string): string {
-  return `_… and ${count.toLocaleString("en-US")} more ${what}${count === 1 ? "" : "s"}, left out here to keep this short._`;
+  return `_… and ${counted(count, `more ${what}`)}, left out here to keep this short._`;
 }
 
 function sizeOf(lines: readonly string[]): number {

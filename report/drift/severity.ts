@@ -40,9 +40,11 @@ const HARMLESS: readonly string[] = ["connectionLimit", "allowConnections", "isT
 export function severityOf({ owner, kind, difference }: Graded): Severity {
   if (owner !== "merchant") return "cell";
   const { object, property, before } = difference;
+  const isGone = object === "" && property === "";
+  if (isGone) return "ledger";
   if (kind === "Crontab") {
-    const isWhole = property === "" && object !== "";
-    if (isWhole) return before === undefined ? "ledger" : "schedule";
+    const isWholeJob = property === "";
+    if (isWholeJob) return before === undefined ? "ledger" : "schedule";
     if (WHAT.includes(property)) return "ledger";
     return WHEN.includes(property) ? "schedule" : "attribute";
   }

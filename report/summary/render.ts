@@ -24,10 +24,10 @@ export function renderSummary(summary: Summary): string {
       lines: [],
       what: "line",
     },
+    list("### ⚠️ Destroys or forgets", destructiveLines(destructive, summary), "destructive step", false),
     list("### ❌ Errors", messageLines(errors), "error"),
-    list("### ⚠️ Destroys or forgets", destructiveLines(destructive, summary), "destructive step"),
     list(
-      "### For several",
+      "### For several merchants",
       ofMany.map((line) => `- ${line.text} ${forWhom(line.owners, summary)}`),
       "change",
     ),
@@ -38,8 +38,9 @@ export function renderSummary(summary: Summary): string {
   return fit(sections);
 }
 
-function list(title: string, lines: readonly string[], what: string): Section {
-  return { head: lines.length === 0 ? [] : [title, ""], lines, what };
+/** What destroys is never folded away. */
+function list(title: string, lines: readonly string[], what: string, fold = true): Section {
+  return { head: lines.length === 0 ? [] : [title, ""], lines, what, fold };
 }
 
 function headline({ merchants, created, removed, changed, changes, destructive, succeeded }: Summary): string {
@@ -51,7 +52,7 @@ function headline({ merchants, created, removed, changed, changes, destructive, 
     ...(created.length > 0 ? [counted(created.length, "new merchant")] : []),
     ...(changed.length > 0 ? [`${counted(changed.length, "merchant")} changed`] : []),
     ...(removed.length > 0 ? [`${counted(removed.length, "merchant")} removed`] : []),
-    `${counted(unchanged, "merchant")} unchanged`,
+    ...(unchanged > 0 ? [`${counted(unchanged, "merchant")} unchanged`] : []),
   ];
   const steps =
     destructive.length === 0 ? "nothing is destroyed" : `**${counted(destructive.length, "destructive step")}**`;
