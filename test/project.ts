@@ -56,7 +56,8 @@ function engineCommand(): readonly [string, ...string[]] {
 /** Makes a project whose one cell is the test server, or another address of it. */
 export async function makeProject(options: {
   readonly merchants: object;
-  readonly server?: RunningServer;
+  /** Default: the test server. */
+  readonly server?: Pick<RunningServer, "host" | "port" | "admin" | "password">;
   readonly port?: number;
   /** Default: the environment, which the commands get. */
   readonly credential?: object;

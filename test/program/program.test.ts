@@ -4,6 +4,9 @@ import { appendFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RunningServer } from "../../local/postgres.ts";
+import { parseEngineOutput } from "../../report/engine-events.ts";
+import { summarize } from "../../report/summary/model.ts";
+import { renderSummary } from "../../report/summary/render.ts";
 import { JOBS } from "../../spec/jobs.ts";
 import { makeProject, type Project } from "../project.ts";
 import { type OwnServer, startOwnServer, superuserClient } from "../server.ts";
@@ -168,7 +171,11 @@ test("a changed schedule shows as old => new without a connection, and is applie
   project.setMerchants({ ...merchants, dahlia: { jobs: { lot_expiry: { schedule: "30 2 * * *" } } } });
   const { out } = await project.pulumi("preview", "--diff");
   expect(out).toContain('~ schedule: "0 2 * * *" => "30 2 * * *"');
-  expect(changed((await project.pulumi("preview", "--json")).out)).toEqual(["update dahlia-crontab"]);
+  const preview = await project.pulumi("preview", "--json");
+  expect(changed(preview.out)).toEqual(["update dahlia-crontab"]);
+  expect(renderSummary(summarize("test", parseEngineOutput(preview.out)))).toContain(
+    "- **`dahlia`**: job `lot_expiry` schedule `0 2 * * *` => `30 2 * * *`",
+  );
   expect(statementsOf(server).connections()).toBe(opened);
   expect((await up()).status).toBe(0);
   expect(await ask("cron", "select schedule from cron.job where jobname = 'dahlia:lot_expiry'")).toEqual([
