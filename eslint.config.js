@@ -30,6 +30,7 @@ export default tseslint.config(
   mayNotImport(["spec/**"], ["converge", "components", "local", "test", "runner"], "spec/ is pure and at the bottom"),
   mayNotImport(["converge/**"], ["components", "local", "test", "runner"], "converge/ knows spec/ only"),
   mayNotImport(["components/**", "*.ts"], ["local", "test", "runner"], "the program knows spec/ and converge/ only"),
+  mayNotImport(["runner/**"], ["components", "local", "test"], "the runner knows spec/ and converge/ only"),
   mayNotImport(["local/**"], ["test", "runner"], "nothing imports test/ or runner/"),
   { files: ["test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
   { files: ["local/**", "bench/**", "test/long.ts"], rules: { "no-console": "off" } },
