@@ -16,7 +16,9 @@ export interface JobHealth {
   readonly runningSince: number | undefined;
   readonly overdueSince: number | undefined;
   readonly behind: boolean;
+  readonly behindSince: number | undefined;
   readonly quarantined: number;
+  readonly quarantinedSince: number | undefined;
 }
 
 /** What a job did on one day (GMT). */

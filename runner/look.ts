@@ -67,7 +67,9 @@ interface JobRow {
   readonly running_since: Date | null;
   readonly overdue_since: Date | null;
   readonly behind: boolean;
+  readonly behind_since: Date | null;
   readonly quarantined: number;
+  readonly quarantined_since: Date | null;
 }
 
 /** Reads how the jobs of a merchant are, in its database. */
@@ -87,7 +89,15 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
        (
          select r.started_at from app.job_runs as r
          where r.job_id = j.job_id and r.status = 'running' and h.running_since is null
-       ) as abandoned_since
+       ) as abandoned_since,
+       (
+         select pg_catalog.min(r.started_at) from app.job_runs as r
+         where h.behind and r.job_id = j.job_id and r.status = 'succeeded' and r.more
+           and r.started_at > coalesce(h.last_success_at, '-infinity')
+       ) as behind_since,
+       (
+         select pg_catalog.min(q.since) from app.job_quarantine as q where q.job_id = j.job_id
+       ) as quarantined_since
      from app.job_health as h join app.jobs as j on j.name = h.job order by h.job`,
   );
   return rows.map((row) => ({
@@ -106,7 +116,9 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
     runningSince: row.running_since?.getTime(),
     overdueSince: row.overdue_since?.getTime(),
     behind: row.behind,
+    behindSince: row.behind_since?.getTime(),
     quarantined: row.quarantined,
+    quarantinedSince: row.quarantined_since?.getTime(),
   }));
 }
 

@@ -3,8 +3,10 @@
 import { parseArgs } from "node:util";
 import type { Logger } from "pino";
 import { messageOf } from "../converge/errors.ts";
-import { ConfigError, parseConfig, readConfigFile, type RunnerConfig } from "./config.ts";
+import { parseConfig, readConfigFile, type RunnerConfig } from "./config.ts";
 import { startFleet } from "./fleet.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { assertGuarded, createServer } from "./http/server.ts";
 import { createLog } from "./log.ts";
 
 const CONFIG = "MERCHANT_JOBS_RUNNER_CONFIG";
@@ -23,39 +25,46 @@ function readConfig(): RunnerConfig {
   return values.rescue === undefined ? config : { ...config, rescue: values.rescue };
 }
 
-function readConfigOrExit(log: Logger): RunnerConfig {
+function orExit<T>(log: Logger, read: () => T): T {
   try {
-    return readConfig();
+    return read();
   } catch (error) {
-    log.fatal(error instanceof ConfigError ? error.message : messageOf(error));
+    log.fatal(messageOf(error));
     process.exit(2);
   }
 }
 
-function main(): void {
+async function main(): Promise<void> {
   const log = createLog(process.env["LOG_LEVEL"] ?? "info");
-  const config = readConfigOrExit(log);
-  const fleet = startFleet(
-    config,
-    (name) => process.env[name],
-    log,
-    () => undefined,
-  );
-  log.info({ cells: Object.keys(config.cells) }, "started");
-
+  const token = process.env["MERCHANT_JOBS_RUNNER_TOKEN"];
+  const config = orExit(log, () => {
+    const read = readConfig();
+    assertGuarded({ listen: read.listen, token });
+    return read;
+  });
+  const metrics = createMetrics();
+  const fleet = startFleet(config, (name) => process.env[name], log, metrics.observe);
+  const server = createServer({ knowledge: fleet.knowledge, metrics, listen: config.listen, token });
   let stopping = false;
-  const stop = (signal: NodeJS.Signals) => {
+  const stop = async (signal: NodeJS.Signals) => {
     // Whoever asks twice means now.
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, "takes nothing new, and ends what runs");
-    void fleet.stop().then(() => {
-      log.info("ended");
-      process.exit(0);
-    });
+    await fleet.stop();
+    await server.close();
+    log.info("ended");
+    process.exit(0);
   };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
+  process.on("SIGTERM", (signal) => void stop(signal));
+  process.on("SIGINT", (signal) => void stop(signal));
+  try {
+    const address = await server.listen(config.listen);
+    log.info({ address, cells: Object.keys(config.cells) }, "started");
+  } catch (error) {
+    log.fatal({ err: error }, "cannot listen");
+    process.exit(1);
+  }
 }
 
-main();
+await main();

@@ -1872,6 +1872,10 @@ GRANT SELECT ON TABLE app.idempotency_keys TO merchant_schema_app;
 
 GRANT SELECT ON TABLE app.job_quarantine TO merchant_schema_app;
 
+GRANT SELECT(job_id) ON TABLE app.job_quarantine TO merchant_jobs_runner;
+
+GRANT SELECT(since) ON TABLE app.job_quarantine TO merchant_jobs_runner;
+
 GRANT SELECT ON TABLE app.job_health TO merchant_schema_app;
 GRANT SELECT ON TABLE app.job_health TO merchant_jobs_runner;
 

@@ -93,6 +93,8 @@ begin
   execute pg_catalog.format('grant connect on database %I to merchant_jobs_runner', v_database);
   grant usage on schema app to merchant_jobs_runner;
   grant select on app.jobs, app.job_runs, app.job_health to merchant_jobs_runner;
+  -- How many there are and since when, and neither which nor why: those are the merchant's data.
+  grant select (job_id, since) on app.job_quarantine to merchant_jobs_runner;
   grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz),
     app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to merchant_jobs_runner;
   grant execute on procedure app.run_job(text, timestamptz), app.run_once(text, timestamptz, text, text),
