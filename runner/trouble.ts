@@ -208,6 +208,7 @@ export function age(milliseconds: number): string {
   return `${Math.round(seconds / 86_400)} days`;
 }
 
+/** A name stays as it is written. */
 function capital(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
+  return text.replace(/^(?:cell|the) /, (word) => word.slice(0, 1).toUpperCase() + word.slice(1));
 }

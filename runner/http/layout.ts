@@ -22,6 +22,7 @@ export function renderPage(title: string, main: Html, now: number): string {
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
+        <link rel="icon" href="/icon.svg" />
         <link rel="stylesheet" href="/style.css" />
       </head>
       <body>

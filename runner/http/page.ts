@@ -91,7 +91,7 @@ function troubleTable(troubles: readonly Trouble[], now: number): Html {
                   ${
                     trouble.since === undefined
                       ? "unknown"
-                      : html`${time(trouble.since)} <span class="note">${age(now - trouble.since)}</span>`
+                      : html`${time(trouble.since)}<br /><span class="note">${age(now - trouble.since)} ago</span>`
                   }
                 </td>
                 <td class="text"><code>${trouble.next}</code></td>

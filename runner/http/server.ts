@@ -8,7 +8,7 @@ import { answerHealth } from "./health.ts";
 import type { Metrics } from "./metrics.ts";
 import { renderFleet } from "./page.ts";
 import { renderMerchant } from "./page-merchant.ts";
-import { STYLE } from "./style.ts";
+import { ICON, STYLE } from "./style.ts";
 import { hasToken } from "./token.ts";
 
 /** What the server answers from. */
@@ -51,7 +51,7 @@ const query = z.object({
 const HEADERS = {
   "cache-control": "no-store",
   "content-security-policy":
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
   "referrer-policy": "no-referrer",
   "x-content-type-options": "nosniff",
 };
@@ -82,6 +82,7 @@ export function createServer(served: Served): FastifyInstance {
     return reply.type(metrics.contentType).send(text);
   });
   app.get("/style.css", (_request, reply) => reply.type("text/css").send(STYLE));
+  app.get("/icon.svg", (_request, reply) => reply.type("image/svg+xml").send(ICON));
   app.get("/", (request, reply) => {
     const asked = query.parse(request.query);
     const page =

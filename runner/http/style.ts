@@ -3,7 +3,7 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --ground: #ffffff; --raised: #f5f6f8; --line: #d5d9e0; --text: #1b1f27; --quiet: #565e6c; --link: #0b57c2;
-  --ok: #2e7d46; --ok-ground: #e6f4ea; --warn: #8f5a00; --warn-ground: #fdf1dc; --bad: #b3261e; --bad-ground: #fce8e6;
+  --ok: #1c6332; --ok-ground: #e6f4ea; --warn: #7a4b00; --warn-ground: #fdf1dc; --bad: #a31d16; --bad-ground: #fce8e6;
   --rest: #8089a0; --bar: #5f83bd;
 }
 @media (prefers-color-scheme: dark) {
@@ -43,6 +43,7 @@ th, td { padding: .5rem .75rem; border-top: 1px solid var(--line); text-align: l
 thead th { background: var(--raised); white-space: nowrap; }
 tbody th { font-weight: 600; }
 td.number, th.number { text-align: right; }
+time, td.since { white-space: nowrap; }
 td.text { overflow-wrap: anywhere; min-width: 16rem; }
 code { font: .875em ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; }
 .status { display: inline-block; padding: 0 .5rem; border-radius: 1rem; white-space: nowrap; font-size: .875rem; font-weight: 600; }
@@ -64,3 +65,8 @@ nav.pages { display: flex; flex-wrap: wrap; gap: 1rem; align-items: center; marg
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .125rem 1rem; margin: .5rem 0; }
 dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 `;
+
+/** What a browser shows beside the title. */
+export const ICON =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="3" fill="#0b57c2"/>' +
+  '<path d="M8 3v5l3 2" fill="none" stroke="#fff" stroke-width="2"/></svg>';

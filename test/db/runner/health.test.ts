@@ -191,7 +191,7 @@ describe("troubles that are planted", () => {
     const { code, body } = await get("/");
     expect(code).toBe(503);
     expect(body).toMatch(
-      /<h1 class="failed">\s*Lot_expiry of overdue is overdue, since .* and 4 more troubles\.\s*<\/h1>/i,
+      /<h1 class="failed">\s*lot_expiry of overdue is overdue, since .* and 4 more troubles\.\s*<\/h1>/,
     );
     for (const words of ["failing failed", "slow of behind is behind", "in quarantine", "abandoned in the middle"]) {
       expect(body).toContain(words);
