@@ -22,6 +22,16 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
+      // The status page in a real browser.
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: "test/browser/chromium.ts",
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
+        },
+      },
       // The whole program on an engine and a real PostgreSQL.
       {
         test: {

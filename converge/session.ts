@@ -198,16 +198,23 @@ const LOCKS = { migrations: 1, roles: 2, crontab: 3 } as const;
 
 function settings(address: CellAddress, database: string): pg.ClientConfig {
   return {
+    ...clientSettings(address, database),
+    application_name: "merchant-jobs converge",
+    lock_timeout: LOCK_TIMEOUT,
+    statement_timeout: STATEMENT_TIMEOUT,
+  };
+}
+
+/** What every connection of ours has in common; how long it may wait for what is up to who opens it. */
+export function clientSettings(address: CellAddress, database: string): pg.ClientConfig {
+  return {
     host: address.host,
     port: address.port,
     user: address.user,
     password: address.password,
     database,
     ssl: address.tls === "verify-full" ? verified(address) : false,
-    application_name: "merchant-jobs converge",
     connectionTimeoutMillis: CONNECT_TIMEOUT,
-    lock_timeout: LOCK_TIMEOUT,
-    statement_timeout: STATEMENT_TIMEOUT,
     keepAlive: true,
     // Nothing is found by luck: every name is qualified, and catalog functions print names with their schema.
     options: "-c search_path=",
@@ -224,7 +231,7 @@ function verified({ host, ca }: CellAddress): ConnectionOptions {
 }
 
 /** A missing database keeps its SQLSTATE as `cause`: whoever reads may take it for "gone". */
-function notConnected(address: CellAddress, database: string, error: unknown): ConvergeError {
+export function notConnected(address: CellAddress, database: string, error: unknown): ConvergeError {
   const where = `cell ${address.cell}, database ${database} at ${address.host}:${address.port}`;
   const way =
     codeOf(error) === SQLSTATE.invalidPassword

@@ -17,6 +17,16 @@ export function lastDue(schedule: Schedule, timezone: string, now: Date): Date |
   return timezone === "GMT" ? lastDueInGmt(schedule, now) : lastDueInZone(schedule, timezone, now);
 }
 
+/**
+ * The first instant later than `after` at which a schedule is due; undefined when there is none in nine years. As for
+ * `lastDue`, a zone other than GMT has it due once for each local day, and a schedule of seconds has no grid: it is due
+ * `every` seconds later.
+ */
+export function nextDue(schedule: Schedule, timezone: string, after: Date): Date | undefined {
+  if (schedule.kind === "seconds") return new Date(after.getTime() + schedule.every * 1000);
+  return timezone === "GMT" ? nextDueInGmt(schedule, after) : nextDueInZone(schedule, timezone, after);
+}
+
 /** A schedule in the form that `app.last_due_of` computes with: `{every}`, or the sets and flags of its fields. */
 export function dueScheduleOf(schedule: Schedule): Readonly<Record<string, unknown>> {
   if (schedule.kind === "seconds") return { every: schedule.every };
@@ -45,6 +55,40 @@ function lastDueInZone(schedule: CronSchedule, timezone: string, now: Date): Dat
   return undefined;
 }
 
+function nextDueInGmt(schedule: CronSchedule, after: Date): Date | undefined {
+  const today = Math.floor(after.getTime() / DAY);
+  const minute = Math.floor((after.getTime() - today * DAY) / MINUTE);
+  for (const day of daysForth(schedule, today)) {
+    const time = firstTime(schedule, day === today ? minute + 1 : 0);
+    if (time !== undefined) return new Date(day * DAY + time * MINUTE);
+  }
+  return undefined;
+}
+
+function nextDueInZone(schedule: CronSchedule, timezone: string, after: Date): Date | undefined {
+  const today = Math.floor((after.getTime() + offsetAt(timezone, after.getTime())) / DAY);
+  const time = firstTime(schedule, 0) ?? 0;
+  // Where clocks go back over midnight, it may be today's first instant again, of which the day before comes later.
+  for (const day of daysForth(schedule, today - 1)) {
+    const instant = instantOf(timezone, day * DAY + time * MINUTE);
+    if (instant > after.getTime()) return new Date(instant);
+  }
+  return undefined;
+}
+
+/** The days that fit a schedule from a day on, counted from 1 January 1970. */
+function* daysForth(schedule: CronSchedule, from: number): Generator<number> {
+  for (let day = from; day <= from + MOST_DAYS; day += 1) {
+    const date = new Date(day * DAY);
+    if (!schedule.months.includes(date.getUTCMonth() + 1)) {
+      // On to the first day of the next month.
+      day = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1) / DAY - 1;
+    } else if (fitsDay(schedule, date)) {
+      yield day;
+    }
+  }
+}
+
 /** The days that fit a schedule from a day on back, counted from 1 January 1970. */
 function* daysBack(schedule: CronSchedule, from: number): Generator<number> {
   for (let day = from; day >= from - MOST_DAYS; day -= 1) {
@@ -70,6 +114,15 @@ function fitsDay({ daysOfMonth, daysOfWeek, domStar, dowStar, lastDayOfMonth }: 
 function lastTime({ hours, minutes }: CronSchedule, upTo: number): number | undefined {
   for (const hour of hours.toReversed()) {
     const minute = minutes.findLast((minute) => hour * 60 + minute <= upTo);
+    if (minute !== undefined) return hour * 60 + minute;
+  }
+  return undefined;
+}
+
+/** The first time of a day that fits, from a minute of it on. */
+function firstTime({ hours, minutes }: CronSchedule, from: number): number | undefined {
+  for (const hour of hours) {
+    const minute = minutes.find((minute) => hour * 60 + minute >= from);
     if (minute !== undefined) return hour * 60 + minute;
   }
   return undefined;

@@ -63,6 +63,26 @@ export function casesInGmt(schedule: CronSchedule): readonly DueCase[] {
   });
 }
 
+/**
+ * The first times after an instant at which ShouldRunTask runs a schedule, found minute by minute; fewer than asked for
+ * where the search ends after nine years.
+ */
+export function firstTimesInGmt(schedule: CronSchedule, after: number, howMany: number): readonly string[] {
+  const found: string[] = [];
+  const first = Math.floor(after / DAY) * DAY;
+  for (let day = first; day < first + 3300 * DAY; day += DAY) {
+    if (!isDayOf(schedule, new Date(day), new Date(day + DAY))) continue;
+    for (let minute = 0; minute < DAY / MINUTE; minute += 1) {
+      const instant = day + minute * MINUTE;
+      const fits = schedule.minutes.includes(minute % 60) && schedule.hours.includes(Math.floor(minute / 60));
+      if (!fits || instant <= after) continue;
+      found.push(new Date(instant).toISOString());
+      if (found.length === howMany) return found;
+    }
+  }
+  return found;
+}
+
 function isDayOf(schedule: CronSchedule, day: Date, tomorrow: Date): boolean {
   const isLast = schedule.lastDayOfMonth && tomorrow.getUTCDate() === 1;
   const dom = schedule.daysOfMonth.includes(day.getUTCDate()) || isLast;

@@ -1804,14 +1804,17 @@ ALTER TABLE ONLY app.operations
 
 GRANT USAGE ON SCHEMA app TO merchant_schema_app;
 GRANT USAGE ON SCHEMA app TO merchant_schema_job;
+GRANT USAGE ON SCHEMA app TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.begin_key(p_key text, OUT begun boolean, OUT state text, OUT response jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.begin_key(p_key text, OUT begun boolean, OUT state text, OUT response jsonb) TO merchant_schema_app;
 
 REVOKE ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) TO merchant_schema_job;
+GRANT ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.jobs TO merchant_schema_app;
+GRANT SELECT ON TABLE app.jobs TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.call_batch(p_job app.jobs, p_now timestamp with time zone, p_cursor jsonb, p_items text[]) FROM PUBLIC;
 
@@ -1857,6 +1860,7 @@ GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with tim
 
 REVOKE ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) TO merchant_schema_job;
+GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) TO merchant_jobs_runner;
 
 REVOKE ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) TO merchant_schema_job;
@@ -1871,14 +1875,18 @@ REVOKE ALL ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zo
 
 REVOKE ALL ON FUNCTION app.last_due(p_job text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.last_due(p_job text, p_now timestamp with time zone) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.last_due(p_job text, p_now timestamp with time zone) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.last_due_of(p_due_schedule jsonb, p_timezone text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.last_due_of(p_due_schedule jsonb, p_timezone text, p_now timestamp with time zone) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.last_due_of(p_due_schedule jsonb, p_timezone text, p_now timestamp with time zone) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.job_runs TO merchant_schema_app;
+GRANT SELECT ON TABLE app.job_runs TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.live_claim(p_job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.live_claim(p_job_id bigint) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.live_claim(p_job_id bigint) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.lots TO merchant_schema_app;
 
@@ -1889,6 +1897,7 @@ GRANT ALL ON FUNCTION app.open_operation(p_expires_at timestamp with time zone, 
 
 REVOKE ALL ON FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.refund(p_entry_id bigint, p_amount_minor bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.refund(p_entry_id bigint, p_amount_minor bigint) TO merchant_schema_app;
@@ -1901,15 +1910,19 @@ REVOKE ALL ON FUNCTION app.require_term(p_expires_at timestamp with time zone) F
 
 REVOKE ALL ON FUNCTION app.run_batch(p_run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.run_batch(p_run_id bigint) TO merchant_schema_job;
+GRANT ALL ON FUNCTION app.run_batch(p_run_id bigint) TO merchant_jobs_runner;
 
 REVOKE ALL ON PROCEDURE app.run_job(IN p_job text, IN p_due timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.run_job(IN p_job text, IN p_due timestamp with time zone) TO merchant_schema_job;
+GRANT ALL ON PROCEDURE app.run_job(IN p_job text, IN p_due timestamp with time zone) TO merchant_jobs_runner;
 
 REVOKE ALL ON PROCEDURE app.run_once(IN p_job text, IN p_due timestamp with time zone, INOUT p_sqlstate text, INOUT p_error text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.run_once(IN p_job text, IN p_due timestamp with time zone, INOUT p_sqlstate text, INOUT p_error text) TO merchant_schema_job;
+GRANT ALL ON PROCEDURE app.run_once(IN p_job text, IN p_due timestamp with time zone, INOUT p_sqlstate text, INOUT p_error text) TO merchant_jobs_runner;
 
 REVOKE ALL ON PROCEDURE app.run_overdue() FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.run_overdue() TO merchant_schema_job;
+GRANT ALL ON PROCEDURE app.run_overdue() TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.scheduler_of_session() FROM PUBLIC;
 
@@ -1922,7 +1935,12 @@ GRANT SELECT ON TABLE app.idempotency_keys TO merchant_schema_app;
 
 GRANT SELECT ON TABLE app.job_quarantine TO merchant_schema_app;
 
+GRANT SELECT(job_id) ON TABLE app.job_quarantine TO merchant_jobs_runner;
+
+GRANT SELECT(since) ON TABLE app.job_quarantine TO merchant_jobs_runner;
+
 GRANT SELECT ON TABLE app.job_health TO merchant_schema_app;
+GRANT SELECT ON TABLE app.job_health TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.ledger_entries TO merchant_schema_app;
 

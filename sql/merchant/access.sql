@@ -106,5 +106,20 @@ begin
       || 'to %I',
     v_job
   );
+
+  -- The runner, one role for all merchants of a server: it calls the engine as the job role does, and reads how the jobs
+  -- are. No table of the ledger, no batch function, and no procedure but these.
+  execute pg_catalog.format('grant connect on database %I to merchant_jobs_runner', v_database);
+  grant usage on schema app to merchant_jobs_runner;
+  grant select on app.jobs, app.job_runs, app.job_health to merchant_jobs_runner;
+  -- How many there are and since when, and neither which nor why: those are the merchant's data.
+  grant select (job_id, since) on app.job_quarantine to merchant_jobs_runner;
+  grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz),
+    app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to merchant_jobs_runner;
+  grant execute on procedure app.run_job(text, timestamptz), app.run_once(text, timestamptz, text, text),
+    app.run_overdue(), app.find_overdue(text[], text, timestamptz),
+    app.fail_claim(text, timestamptz, text, text) to merchant_jobs_runner;
+  grant execute on function app.begin_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text)
+    to merchant_jobs_runner;
 end;
 $$;

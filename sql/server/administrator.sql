@@ -43,6 +43,18 @@ begin
 end
 $$;
 
+-- The runner, which lists the merchants here and calls their jobs in their own databases; what it may do there is said in
+-- each of them (sql/merchant/access.sql). It has no password until a person gives it one: \password merchant_jobs_runner
+do $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = 'merchant_jobs_runner') then
+    create role merchant_jobs_runner;
+  end if;
+  alter role merchant_jobs_runner with login nosuperuser nocreatedb nocreaterole nobypassrls noreplication;
+  execute format('grant connect on database %I to merchant_jobs_runner', current_database());
+end
+$$;
+
 -- Who may schedule. pg_cron lets everybody execute schedule() and unschedule(), which only the missing right on the
 -- schema holds back; two locks hold when one is opened for a moment.
 revoke usage on schema cron from public;

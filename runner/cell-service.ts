@@ -1,0 +1,319 @@
+import type { Logger } from "pino";
+import { codeOf, ConvergeError, messageOf } from "../converge/errors.ts";
+import { backoff } from "./backoff.ts";
+import { cancel, type Server } from "./connection.ts";
+import { DueJobs } from "./due-jobs.ts";
+import { type CellKnowledge, failedAgain, type MerchantKnowledge } from "./knowledge.ts";
+import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
+import { TaskQueue } from "./queue.ts";
+import { makeCall, type Outcome, type Task } from "./run.ts";
+import { ServerClock, steadyNow } from "./steady-clock.ts";
+
+/** Milliseconds from one look at what is due to the next. */
+const TICK = 100;
+/** Visits that a cell has at once at most; runs have a limit of their own. */
+const VISITS_AT_ONCE = 2;
+/** Milliseconds. The last 30 days are read that often; each run of today is in them by then. */
+const DAYS_EVERY = 3_600_000;
+/** Seconds. A call of everything that is overdue has no limit of its own: each of its jobs has. */
+const OVERDUE_LIMIT = 24 * 3600;
+/** SQLSTATE of app.begin_run: the due time is in the future, by the server's clock. */
+const NOT_DUE_YET = "MJ011";
+
+/** How a cell is served. Times in milliseconds. */
+export interface CellOptions {
+  readonly server: Server;
+  readonly maxRuns: number;
+  readonly rescue: boolean;
+  readonly cellEvery: number;
+  readonly merchantEvery: number;
+  readonly log: Logger;
+  /** Told of each call that was made, for the metrics. */
+  readonly observe: (task: Task, outcome: Outcome) => void;
+}
+
+interface Visited {
+  readonly known: MerchantKnowledge;
+  nextVisit: number;
+  nextDays: number;
+  visiting: boolean;
+  failures: number;
+  /** Left alone until then, after its database could not be reached. */
+  retryAt: number;
+}
+
+/** Serves one cell: looks at it, visits its merchants, runs what is due. What goes wrong with it costs no other cell. */
+export class CellService {
+  readonly #options: CellOptions;
+  readonly #known: CellKnowledge;
+  readonly #clock = new ServerClock();
+  readonly #due = new DueJobs();
+  readonly #queue = new TaskQueue();
+  readonly #merchants = new Map<string, Visited>();
+  readonly #pids = new Map<Task, number>();
+  #ticker: NodeJS.Timeout | undefined;
+  #nextLook = 0;
+  #looking = false;
+  #failures = 0;
+  #away = false;
+  #visits = 0;
+  #stopping = false;
+
+  constructor(options: CellOptions, known: CellKnowledge) {
+    this.#options = options;
+    this.#known = known;
+  }
+
+  start(): void {
+    this.#ticker = setInterval(() => {
+      this.#tick();
+    }, TICK);
+    this.#tick();
+  }
+
+  /** Takes nothing new, and waits for what runs; what still does after `grace` milliseconds is cancelled. */
+  async stop(grace: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#ticker);
+    const end = steadyNow() + grace;
+    while (this.#queue.running > 0 && steadyNow() < end) await pause();
+    for (const pid of this.#pids.values()) {
+      await cancel(this.#options.server, pid).catch((error: unknown) => {
+        this.#options.log.warn({ err: error }, "a run could not be cancelled; it goes on by itself, or is abandoned");
+      });
+    }
+    const last = steadyNow() + 3_000;
+    while (this.#queue.running > 0 && steadyNow() < last) await pause();
+  }
+
+  #tick(): void {
+    const now = steadyNow();
+    if (!this.#looking && now >= this.#nextLook) void this.#look();
+    if (this.#stopping || this.#away) return;
+    const serverNow = this.#clock.now();
+    if (serverNow !== undefined) for (const task of this.#due.take(serverNow)) this.#queue.add(task);
+    this.#startVisits(now);
+    this.#startRuns(now);
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    const { log, cellEvery } = this.#options;
+    try {
+      const look = await this.#connected(() => lookAtCell(this.#options.server));
+      const wasSet = this.#clock.learn(look.serverTime, look.askedAt);
+      if (this.#known.failure) log.info("the cell answers again");
+      this.#failures = 0;
+      this.#away = false;
+      this.#known.failure = undefined;
+      this.#known.seenAt = steadyNow();
+      this.#known.clockSkew = look.serverTime - Date.now() + (steadyNow() - look.askedAt);
+      this.#known.lastStartedAt = look.lastStartedAt;
+      this.#learnLauncher(look.launcher);
+      this.#learnMerchants(look.merchants);
+      if (look.launcher && !this.#isOverdue()) this.#known.rescuingSince = undefined;
+      const serverNow = this.#clock.now();
+      if (wasSet && serverNow !== undefined) {
+        log.warn("the server's clock was set; what is due is computed anew");
+        for (const task of this.#due.clockSet(serverNow)) this.#queue.add(task);
+      }
+      this.#nextLook = steadyNow() + cellEvery;
+    } catch (error) {
+      this.#failures += 1;
+      // With the cron database gone, or closed to us, the merchants' own may still be served.
+      const cause = error instanceof ConvergeError ? codeOf(error.cause) : codeOf(error);
+      this.#away = cause !== "3D000" && cause !== "42501";
+      if (!this.#known.failure) log.error({ err: error }, "the cell could not be looked at");
+      this.#known.failure = failedAgain(this.#known.failure, messageOf(error), steadyNow());
+      this.#nextLook = steadyNow() + Math.min(backoff(this.#failures), cellEvery);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #learnLauncher(launcher: boolean): void {
+    const isWanted = [...this.#known.merchants.values()].some(({ scheduler }) => scheduler === "pg_cron");
+    if (launcher || !isWanted) this.#known.launcherGoneSince = undefined;
+    else if (this.#known.launcherGoneSince === undefined) {
+      this.#known.launcherGoneSince = steadyNow();
+      this.#options.log.error("pg_cron's launcher does not run");
+      // What becomes overdue from now on must be seen soon.
+      for (const visited of this.#merchants.values()) visited.nextVisit = 0;
+    }
+    this.#known.launcher = launcher;
+  }
+
+  #learnMerchants(registered: readonly Registered[]): void {
+    const now = steadyNow();
+    const names = new Set(registered.map(({ merchant }) => merchant));
+    for (const merchant of this.#merchants.keys()) {
+      if (names.has(merchant)) continue;
+      this.#merchants.delete(merchant);
+      this.#known.merchants.delete(merchant);
+      this.#due.forget(merchant);
+      this.#queue.forget(merchant);
+    }
+    for (const { merchant, database, suspended, scheduler } of registered) {
+      const before = this.#merchants.get(merchant);
+      if (before?.known.database === database) {
+        // What its `up` changed in its jobs comes with the next visit, which is now.
+        if (before.known.suspended !== suspended || before.known.scheduler !== scheduler) before.nextVisit = 0;
+        before.known.suspended = suspended;
+        before.known.scheduler = scheduler;
+        if (scheduler === "pg_cron") this.#due.forget(merchant);
+        continue;
+      }
+      const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+      const known: MerchantKnowledge = { merchant, database, suspended, scheduler, knownSince: now, ...nothing };
+      this.#known.merchants.set(merchant, known);
+      this.#merchants.set(merchant, {
+        known,
+        nextVisit: 0,
+        nextDays: 0,
+        visiting: false,
+        failures: 0,
+        retryAt: 0,
+      });
+    }
+  }
+
+  #startVisits(now: number): void {
+    if (this.#visits >= VISITS_AT_ONCE) return;
+    for (const visited of this.#merchants.values()) {
+      if (visited.visiting || visited.nextVisit > now || visited.retryAt > now) continue;
+      void this.#visit(visited);
+      if (this.#visits >= VISITS_AT_ONCE) return;
+    }
+  }
+
+  async #visit(visited: Visited): Promise<void> {
+    const { server, merchantEvery } = this.#options;
+    const { known } = visited;
+    visited.visiting = true;
+    this.#visits += 1;
+    try {
+      const withDays = steadyNow() >= visited.nextDays;
+      const found = await this.#connected(() => visitMerchant(server, known.database, withDays));
+      if (found.days) {
+        known.days = found.days;
+        visited.nextDays = steadyNow() + DAYS_EVERY;
+      }
+      const isFirst = known.seenAt === undefined;
+      this.#learnJobs(visited, found.jobs, true);
+      // The first visits come one after the other; those that follow are spread.
+      const share = isFirst ? Math.random() : 0.95 + Math.random() / 20;
+      visited.nextVisit =
+        steadyNow() + merchantEvery * (this.#known.launcherGoneSince === undefined ? share : share / 5);
+    } catch (error) {
+      this.#failed(visited, error);
+    } finally {
+      visited.visiting = false;
+      this.#visits -= 1;
+      this.#startVisits(steadyNow());
+    }
+  }
+
+  #learnJobs(visited: Visited, jobs: readonly JobLook[], retry: boolean): void {
+    const { known } = visited;
+    known.jobs = jobs;
+    known.seenAt = steadyNow();
+    if (known.failure) this.#options.log.info({ merchant: known.merchant }, "the merchant's database answers again");
+    known.failure = undefined;
+    visited.failures = 0;
+    visited.retryAt = 0;
+    const serverNow = this.#clock.now();
+    if (serverNow === undefined || this.#stopping) return;
+    if (known.scheduler === "runner") {
+      for (const task of this.#due.learn(known, jobs, serverNow, retry)) this.#queue.add(task);
+    } else if (this.#options.rescue && retry) {
+      this.#rescue(known, jobs, serverNow);
+    }
+  }
+
+  #rescue({ merchant, database }: MerchantKnowledge, jobs: readonly JobLook[], now: number): void {
+    const overdue = jobs.filter(({ overdueSince }) => overdueSince !== undefined).map(({ job }) => job);
+    if (overdue.length === 0) return;
+    this.#options.log.warn(
+      { merchant, jobs: overdue, launcher: this.#known.launcher },
+      "pg_cron did not run what is overdue: the runner does",
+    );
+    this.#known.rescuingSince ??= steadyNow();
+    this.#queue.add({ merchant, database, job: undefined, due: now, timeLimitSeconds: OVERDUE_LIMIT });
+  }
+
+  #isOverdue(): boolean {
+    return [...this.#known.merchants.values()].some(
+      ({ scheduler, jobs }) => scheduler === "pg_cron" && jobs.some((job) => job.overdueSince !== undefined),
+    );
+  }
+
+  #startRuns(now: number): void {
+    while (this.#queue.running < this.#options.maxRuns && !this.#stopping) {
+      const task = this.#queue.take(({ merchant }) => (this.#merchants.get(merchant)?.retryAt ?? Infinity) <= now);
+      if (task === undefined) return;
+      void this.#run(task);
+    }
+  }
+
+  async #run(task: Task): Promise<void> {
+    const { server, observe } = this.#options;
+    const visited = this.#merchants.get(task.merchant);
+    try {
+      const outcome = await this.#connected(() => makeCall(server, task, (pid) => this.#pids.set(task, pid)));
+      this.#logCall(task, outcome);
+      observe(task, outcome);
+      if (outcome.error?.code === NOT_DUE_YET) {
+        // The server's clock was set back since the last look: ask it again before anything else.
+        this.#nextLook = 0;
+      }
+      if (visited) this.#learnJobs(visited, outcome.jobs, false);
+    } catch (error) {
+      // Nobody knows how far it came: what it did not do is due again.
+      if (visited) {
+        this.#failed(visited, error);
+        this.#queue.done(task);
+        this.#queue.add(task);
+      }
+    } finally {
+      this.#pids.delete(task);
+      this.#queue.done(task);
+      if (!this.#stopping && !this.#away) this.#startRuns(steadyNow());
+    }
+  }
+
+  #logCall(task: Task, { runs, error }: Outcome): void {
+    const { log } = this.#options;
+    const about = { merchant: task.merchant, due: new Date(task.due).toISOString() };
+    for (const { run, job, status, rows, seconds, more, quarantined } of runs) {
+      const level = status === "failed" ? "error" : "info";
+      log[level]({ ...about, job, run, status, rows, seconds, more, quarantined }, `run ${status}`);
+    }
+    if (error !== undefined) {
+      log.error(
+        { ...about, job: task.job ?? "run_overdue", sqlstate: error.code, err: error.message },
+        "the call failed",
+      );
+    }
+  }
+
+  #failed(visited: Visited, error: unknown): void {
+    const { known } = visited;
+    visited.failures += 1;
+    visited.retryAt = steadyNow() + backoff(visited.failures);
+    if (!known.failure) this.#options.log.error({ merchant: known.merchant, err: error }, "the merchant's database");
+    known.failure = failedAgain(known.failure, messageOf(error), steadyNow());
+  }
+
+  async #connected<T>(work: () => Promise<T>): Promise<T> {
+    this.#known.connections += 1;
+    try {
+      return await work();
+    } finally {
+      this.#known.connections -= 1;
+    }
+  }
+}
+
+async function pause(): Promise<void> {
+  await new Promise((go) => setTimeout(go, 25));
+}

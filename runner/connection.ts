@@ -1,0 +1,119 @@
+import { readFileSync } from "node:fs";
+import pg from "pg";
+import type { CellAddress } from "../converge/address.ts";
+import { ConvergeError, codeOf, messageOf } from "../converge/errors.ts";
+import { clientSettings, CRON_DATABASE, notConnected } from "../converge/session.ts";
+import type { RunnerCell } from "./config.ts";
+
+/** Told apart from converge and from people by `app.scheduler_of_session()`. */
+const APPLICATION = "merchant-jobs runner";
+/** Milliseconds for a question about health; a run has the limits of its job. */
+export const LOOK_TIMEOUT = 20_000;
+
+/** Finds a cell's password; undefined when it is not there. */
+export type ReadEnvironment = (name: string) => string | undefined;
+
+/** How to reach a cell's server: everything but the database. The password is found anew for each connection. */
+export interface Server {
+  readonly cell: string;
+  address(): CellAddress;
+}
+
+/** A cell's server. */
+export function serverOf(name: string, cell: RunnerCell, environment: ReadEnvironment): Server {
+  return {
+    cell: name,
+    address: () => ({
+      cell: name,
+      host: cell.host,
+      port: cell.port,
+      user: cell.user,
+      tls: cell.tls,
+      password: passwordOf(name, cell, environment),
+      ...(cell.caFile !== undefined && { ca: readFileSync(cell.caFile, "utf8") }),
+    }),
+  };
+}
+
+function passwordOf(name: string, { credential }: RunnerCell, environment: ReadEnvironment): string {
+  if ("env" in credential) {
+    const found = environment(credential.env);
+    if (found !== undefined && found !== "") return found;
+    throw new ConvergeError("no_credential", `cell ${name}: the environment variable ${credential.env} is not set`);
+  }
+  try {
+    return readFileSync(credential.file, "utf8").trimEnd();
+  } catch (error) {
+    const what = codeOf(error) === "ENOENT" ? "is not there" : messageOf(error);
+    throw new ConvergeError("no_credential", `cell ${name}: its credential file ${credential.file} ${what}`);
+  }
+}
+
+/** A connection for one purpose, which `close` ends, also in the middle of a statement. */
+export interface Connection {
+  readonly client: pg.Client;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a connection. Statements have `statementTimeout` on the server, and a little more here, for a server that does
+ * not answer. Throws `not_connected`, `no_credential`.
+ */
+export async function connect(server: Server, database: string, statementTimeout: number): Promise<Connection> {
+  const address = server.address();
+  const client = new pg.Client({
+    ...clientSettings(address, database),
+    application_name: APPLICATION,
+    statement_timeout: statementTimeout,
+    query_timeout: statementTimeout + 5_000,
+    lock_timeout: 30_000,
+    keepAliveInitialDelayMillis: 30_000,
+  });
+  // An idle connection that breaks emits an error besides failing the next query; unheard it would end the process.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+  } catch (error) {
+    void client.end().catch(() => undefined);
+    throw notConnected(address, database, error);
+  }
+  return { client, close: () => closeClient(client) };
+}
+
+/** A server that hangs does not say goodbye: then the socket is cut. */
+async function closeClient(client: pg.Client): Promise<void> {
+  const cut = setTimeout(() => {
+    streamOf(client)?.destroy();
+  }, 2_000);
+  await client.end().catch(() => undefined);
+  clearTimeout(cut);
+}
+
+function streamOf(client: pg.Client): { destroy(): void } | undefined {
+  return (client as unknown as { connection?: { stream?: { destroy(): void } } }).connection?.stream;
+}
+
+/**
+ * Throws `unsupported` when a pooler stands between us and the server: it gives its own number for the process. Behind
+ * one in transaction mode a run would go on in another process after its first COMMIT, and its claim would look dead.
+ */
+export async function assertDirect(connection: Connection, server: Server): Promise<void> {
+  const { rows } = await connection.client.query<{ pid: number }>("select pg_catalog.pg_backend_pid() as pid");
+  const told = (connection.client as unknown as { processID: number | null }).processID;
+  if (rows[0]?.pid === told) return;
+  throw new ConvergeError(
+    "unsupported",
+    `cell ${server.cell}: a connection pooler answers at its address; a run commits between its batches and must stay on ` +
+      "one connection, which a pooler in transaction mode does not give: write the address of the PostgreSQL server itself",
+  );
+}
+
+/** Ends a statement of our own role's. */
+export async function cancel(server: Server, pid: number): Promise<void> {
+  const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
+  try {
+    await connection.client.query("select pg_catalog.pg_cancel_backend($1::integer)", [pid]);
+  } finally {
+    await connection.close();
+  }
+}

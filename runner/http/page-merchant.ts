@@ -1,0 +1,113 @@
+import { nextDue } from "../../spec/due.ts";
+import { parseSchedule } from "../../spec/schedule.ts";
+import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import { findTroubles, time, type Trouble } from "../trouble.ts";
+import { renderChart } from "./chart.ts";
+import { type Html, html } from "./html.ts";
+import { ago, badge, renderPage, type Status } from "./layout.ts";
+import { type Page, statusOf } from "./page.ts";
+
+/** Times that are shown of what is due next. */
+const NEXT = 3;
+
+/** The page of one merchant: its jobs, when they are due, and what they did in 30 days. */
+export function renderMerchant(
+  knowledge: Knowledge,
+  asked: { readonly cell: string | undefined; readonly merchant: string },
+  now: number,
+): Page {
+  const found = [...knowledge.cells.values()]
+    .filter(({ cell, merchants }) => (asked.cell === undefined || cell === asked.cell) && merchants.has(asked.merchant))
+    .map((cell) => [cell, cell.merchants.get(asked.merchant)] as const)[0];
+  const [cell, known] = found ?? [];
+  if (cell === undefined || known === undefined) {
+    const main = html`<h1 class="plain">There is no merchant ${asked.merchant}, or it has not been seen yet.</h1>
+      <p><a href="/">All merchants</a></p>`;
+    return { code: 404, html: renderPage("No such merchant", main, now) };
+  }
+  const troubles = findTroubles(knowledge, now).filter(
+    (trouble) => trouble.cell === cell.cell && trouble.merchant === known.merchant,
+  );
+  const main = html`<p><a href="/">All merchants</a></p>
+    <h1 class="${statusOf(known, troubles[0])}">${sentence(known, troubles, now)}</h1>
+    ${facts(cell, known, now)}
+    <h2>Jobs</h2>
+    ${known.jobs.length === 0 && html`<p>Its jobs have not been seen yet.</p>`}
+    ${known.jobs.map((job) => jobCard(cell, known, job, troubles, now))}`;
+  return { code: 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
+}
+
+function sentence(
+  { merchant, suspended, seenAt }: MerchantKnowledge,
+  troubles: readonly Trouble[],
+  now: number,
+): string {
+  const [first, ...others] = troubles;
+  if (first !== undefined) {
+    const since = first.since === undefined ? "" : `, since ${time(Math.min(first.since, now))}`;
+    return `${first.text}${since}${others.length > 0 ? `; and ${others.length} more` : ""}.`;
+  }
+  if (suspended) return `${merchant} is suspended: its jobs rest.`;
+  return seenAt === undefined ? `${merchant} has not been seen yet.` : `Every job of ${merchant} ran on time.`;
+}
+
+function facts(cell: CellKnowledge, known: MerchantKnowledge, now: number): Html {
+  return html`<dl>
+    <dt>Cell</dt>
+    <dd>${cell.cell}</dd>
+    <dt>Database</dt>
+    <dd><code>${known.database}</code></dd>
+    <dt>Started by</dt>
+    <dd>${known.scheduler}</dd>
+    <dt>Looked at</dt>
+    <dd>${ago(known.seenAt, now)}</dd>
+  </dl>`;
+}
+
+function jobCard(
+  cell: CellKnowledge,
+  known: MerchantKnowledge,
+  job: JobHealth,
+  troubles: readonly Trouble[],
+  now: number,
+): Html {
+  const own = troubles.filter((trouble) => trouble.job === job.job);
+  const status: Status = own[0] ? (own[0].severe ? "failed" : "trouble") : job.enabled ? "ok" : "rest";
+  return html`<section class="card" aria-label="${job.job}">
+    <h3>${job.job} ${badge(status, status === "rest" ? "switched off" : undefined)}</h3>
+    ${own.map(
+      ({ text, since, next }) =>
+        html`<p>${text}${since !== undefined && `, since ${time(since)}`}.<br /><code>${next}</code></p>`,
+    )}
+    <dl>
+      <dt>Schedule</dt>
+      <dd>${job.schedule === undefined ? "by hand alone" : html`<code>${job.schedule}</code> ${job.timezone}`}</dd>
+      <dt>Next</dt>
+      <dd>${nextTimes(cell, job, now)}</dd>
+      <dt>Last success</dt>
+      <dd>${ago(job.lastSuccessAt, now)}</dd>
+      ${
+        job.runningSince !== undefined &&
+        html`<dt>Running</dt>
+          <dd>since ${time(job.runningSince)}</dd>`
+      }
+    </dl>
+    ${renderChart(job.job, known.days.get(job.job) ?? [], now)}
+  </section>`;
+}
+
+/** By the server's clock, which is the one that counts. */
+function nextTimes({ clockSkew }: CellKnowledge, { enabled, schedule, timezone }: JobHealth, now: number): string {
+  if (!enabled) return "never: it is switched off";
+  const parsed = schedule === undefined ? undefined : parseSchedule(schedule);
+  if (parsed === undefined || parsed.kind === "problem") return "never by itself";
+  if (parsed.kind === "seconds") return `every ${parsed.every} s`;
+  const times: string[] = [];
+  let at: Date | undefined = new Date(now + clockSkew);
+  while (times.length < NEXT) {
+    at = nextDue(parsed, timezone, at);
+    if (at === undefined) break;
+    times.push(time(at.getTime()));
+  }
+  return times.join(", ") || "not within nine years";
+}

@@ -1,0 +1,109 @@
+/** How a job is. Times in milliseconds since 1970, by the server's clock. */
+export interface JobHealth {
+  readonly job: string;
+  readonly enabled: boolean;
+  /** Undefined for a job that is run by hand alone. */
+  readonly schedule: string | undefined;
+  readonly timezone: string;
+  readonly dueFrom: number;
+  readonly lastSuccessAt: number | undefined;
+  readonly lastStatus: string | undefined;
+  readonly lastError: string | undefined;
+  readonly failuresInRow: number;
+  readonly failingSince: number | undefined;
+  /** When a run began whose session is gone and that no other has taken up. */
+  readonly abandonedSince: number | undefined;
+  readonly runningSince: number | undefined;
+  readonly overdueSince: number | undefined;
+  readonly behind: boolean;
+  readonly behindSince: number | undefined;
+  readonly quarantined: number;
+  readonly quarantinedSince: number | undefined;
+}
+
+/** What a job did on one day (GMT). */
+export interface DayOfRuns {
+  /** YYYY-MM-DD. */
+  readonly day: string;
+  readonly runs: number;
+  readonly failures: number;
+  readonly rows: number;
+  /** The longest run. */
+  readonly seconds: number;
+}
+
+/** Something that went wrong, and when it did first without a success since. */
+export interface Failure {
+  readonly message: string;
+  readonly since: number;
+}
+
+/** What is known of a merchant. `seenAt`, and all times of ours, are of the steady clock (steady-clock.ts). */
+export interface MerchantKnowledge {
+  readonly merchant: string;
+  readonly database: string;
+  suspended: boolean;
+  scheduler: "pg_cron" | "runner";
+  /** Since when it is known to be there. */
+  readonly knownSince: number;
+  seenAt: number | undefined;
+  failure: Failure | undefined;
+  jobs: readonly JobHealth[];
+  days: ReadonlyMap<string, readonly DayOfRuns[]>;
+}
+
+/** What is known of a cell. */
+export interface CellKnowledge {
+  readonly cell: string;
+  readonly knownSince: number;
+  seenAt: number | undefined;
+  failure: Failure | undefined;
+  launcher: boolean | undefined;
+  launcherGoneSince: number | undefined;
+  lastStartedAt: number | undefined;
+  /** What the server's clock is ahead of this machine's, in milliseconds. */
+  clockSkew: number;
+  /** Since when merchants are being rescued; undefined when none is. */
+  rescuingSince: number | undefined;
+  /** Connections that are open now. */
+  connections: number;
+  readonly merchants: Map<string, MerchantKnowledge>;
+}
+
+/** All that the service knows. Requests are answered from this and from nothing else. */
+export interface Knowledge {
+  readonly cells: ReadonlyMap<string, CellKnowledge>;
+  /** Milliseconds after which what was seen of a cell, or of a merchant, is too old to be trusted. */
+  readonly tooOld: { readonly cell: number; readonly merchant: number };
+}
+
+/** Nothing is known yet. */
+export function knowNothing(
+  cells: readonly string[],
+  every: { readonly cell: number; readonly merchant: number },
+  now: number,
+): Knowledge {
+  const known = cells.map((cell): [string, CellKnowledge] => [
+    cell,
+    {
+      cell,
+      knownSince: now,
+      seenAt: undefined,
+      failure: undefined,
+      launcher: undefined,
+      launcherGoneSince: undefined,
+      lastStartedAt: undefined,
+      clockSkew: 0,
+      rescuingSince: undefined,
+      connections: 0,
+      merchants: new Map(),
+    },
+  ]);
+  // Four looks at a cell that gave nothing, or three visits.
+  return { cells: new Map(known), tooOld: { cell: every.cell * 4, merchant: every.merchant * 3 } };
+}
+
+/** The failure after another one that nothing came between. */
+export function failedAgain(before: Failure | undefined, message: string, now: number): Failure {
+  return { message, since: before?.since ?? now };
+}

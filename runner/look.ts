@@ -1,0 +1,151 @@
+import type pg from "pg";
+import { CRON_DATABASE } from "../converge/session.ts";
+import { assertDirect, connect, LOOK_TIMEOUT, type Server } from "./connection.ts";
+import type { DayOfRuns, JobHealth } from "./knowledge.ts";
+import { steadyNow } from "./steady-clock.ts";
+
+/** A merchant as the registry of its cell has it. */
+export interface Registered {
+  readonly merchant: string;
+  readonly database: string;
+  readonly suspended: boolean;
+  readonly scheduler: "pg_cron" | "runner";
+}
+
+/** What one look at a cell's cron database gives. Times in milliseconds since 1970. */
+export interface CellLook {
+  readonly merchants: readonly Registered[];
+  readonly launcher: boolean;
+  /** When pg_cron started its newest run; undefined when it has none, or there is no pg_cron. */
+  readonly lastStartedAt: number | undefined;
+  /** The server's clock, asked at `askedAt` of ours. */
+  readonly serverTime: number;
+  readonly askedAt: number;
+}
+
+/** Looks at a cell. Throws `not_connected`, and `unsupported` behind a pooler. */
+export async function lookAtCell(server: Server): Promise<CellLook> {
+  const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
+  try {
+    await assertDirect(connection, server);
+    const askedAt = steadyNow();
+    const health = await connection.client.query<{ launcher: boolean; last: Date | null; now: string }>(
+      `select h.launcher, h.last_started_at as last,
+         (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::text as now
+       from merchant_jobs.cell_health() as h`,
+    );
+    const clock = { serverTime: Number(health.rows[0]?.now), askedAt: (askedAt + steadyNow()) / 2 };
+    const merchants = await connection.client.query<Registered>(
+      `select m.merchant, m.database_name as database, m.suspended, m.scheduler
+       from merchant_jobs.merchants as m where m.dropping_since is null order by m.merchant`,
+    );
+    const { launcher = false, last } = health.rows[0] ?? {};
+    return { merchants: merchants.rows, launcher, lastStartedAt: last?.getTime(), ...clock };
+  } finally {
+    await connection.close();
+  }
+}
+
+/** A job as app.jobs has it, beside how it is. */
+export interface JobLook extends JobHealth {
+  readonly timeLimitSeconds: number;
+}
+
+interface JobRow {
+  readonly job: string;
+  readonly enabled: boolean;
+  readonly schedule: string | null;
+  readonly timezone: string;
+  readonly due_from: Date;
+  readonly seconds: number;
+  readonly last_success_at: Date | null;
+  readonly last_status: string | null;
+  readonly last_error: string | null;
+  readonly failures: number;
+  readonly failing_since: Date | null;
+  readonly abandoned_since: Date | null;
+  readonly running_since: Date | null;
+  readonly overdue_since: Date | null;
+  readonly behind: boolean;
+  readonly behind_since: Date | null;
+  readonly quarantined: number;
+  readonly quarantined_since: Date | null;
+}
+
+/** Reads how the jobs of a merchant are, in its database. */
+export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[]> {
+  const { rows } = await client.query<JobRow>(
+    `select h.job, h.enabled, h.schedule, h.timezone, j.due_from, j.time_limit_seconds::integer as seconds,
+       h.last_success_at, h.last_status, pg_catalog.left(h.last_error, 500) as last_error,
+       h.failures_in_row::integer as failures, h.running_since, h.overdue_since, h.behind,
+       h.quarantined::integer as quarantined,
+       (
+         select pg_catalog.min(r.started_at) from app.job_runs as r
+         where h.failures_in_row > 0 and r.job_id = j.job_id and r.status in ('failed', 'abandoned')
+           and r.run_id > coalesce(
+             (select pg_catalog.max(s.run_id) from app.job_runs as s
+              where s.job_id = j.job_id and s.status = 'succeeded'), 0)
+       ) as failing_since,
+       (
+         select r.started_at from app.job_runs as r
+         where r.job_id = j.job_id and r.status = 'running' and h.running_since is null
+       ) as abandoned_since,
+       (
+         select pg_catalog.min(r.started_at) from app.job_runs as r
+         where h.behind and r.job_id = j.job_id and r.status = 'succeeded' and r.more
+           and r.started_at > coalesce(h.last_success_at, '-infinity')
+       ) as behind_since,
+       (
+         select pg_catalog.min(q.since) from app.job_quarantine as q where q.job_id = j.job_id
+       ) as quarantined_since
+     from app.job_health as h join app.jobs as j on j.name = h.job order by h.job`,
+  );
+  return rows.map((row) => ({
+    job: row.job,
+    enabled: row.enabled,
+    schedule: row.schedule ?? undefined,
+    timezone: row.timezone,
+    dueFrom: row.due_from.getTime(),
+    timeLimitSeconds: row.seconds,
+    lastSuccessAt: row.last_success_at?.getTime(),
+    lastStatus: row.last_status ?? undefined,
+    lastError: row.last_error ?? undefined,
+    failuresInRow: row.failures,
+    failingSince: row.failing_since?.getTime(),
+    abandonedSince: row.abandoned_since?.getTime(),
+    runningSince: row.running_since?.getTime(),
+    overdueSince: row.overdue_since?.getTime(),
+    behind: row.behind,
+    behindSince: row.behind_since?.getTime(),
+    quarantined: row.quarantined,
+    quarantinedSince: row.quarantined_since?.getTime(),
+  }));
+}
+
+/** Reads what the jobs of a merchant did on each of the last 30 days, by job. */
+export async function readDays(client: pg.ClientBase): Promise<ReadonlyMap<string, readonly DayOfRuns[]>> {
+  const { rows } = await client.query<DayOfRuns & { job: string }>(
+    `select j.name as job, pg_catalog.to_char(r.started_at at time zone 'GMT', 'YYYY-MM-DD') as day,
+       pg_catalog.count(*)::integer as runs,
+       pg_catalog.count(*) filter (where r.status in ('failed', 'abandoned'))::integer as failures,
+       pg_catalog.sum(r.affected_rows)::float8 as rows,
+       coalesce(pg_catalog.max(extract(epoch from r.finished_at - r.started_at)), 0)::float8 as seconds
+     from app.job_runs as r join app.jobs as j on j.job_id = r.job_id
+     where r.status <> 'skipped'
+       and r.started_at >= pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'GMT') - interval '29 days'
+     group by 1, 2 order by 1, 2`,
+  );
+  const days = rows.map(({ job, ...day }) => [job, day] as const);
+  return new Map([...Map.groupBy(days, ([job]) => job)].map(([job, all]) => [job, all.map(([, day]) => day)]));
+}
+
+/** Visits a merchant. `withDays` reads its last 30 days too. */
+export async function visitMerchant(server: Server, database: string, withDays: boolean) {
+  const connection = await connect(server, database, LOOK_TIMEOUT);
+  try {
+    const jobs = await readJobs(connection.client);
+    return { jobs, ...(withDays && { days: await readDays(connection.client) }) };
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,67 @@
+import type { CellAddress } from "../converge/address.ts";
+import { messageOf } from "../converge/errors.ts";
+import type { Server } from "./connection.ts";
+import { type CellKnowledge, failedAgain, type Knowledge, knowNothing } from "./knowledge.ts";
+import { lookAtCell, visitMerchant } from "./look.ts";
+import { steadyNow } from "./steady-clock.ts";
+import { age, findTroubles, judge, time } from "./trouble.ts";
+
+/** Visits at once in a cell. */
+const AT_ONCE = 4;
+/** Milliseconds. What was seen a moment ago is never too old. */
+const EVERY = { cell: 600_000, merchant: 600_000 };
+
+/** Looks at every cell and visits every merchant once. What cannot be reached is in what is known; it throws nothing. */
+export async function lookOnce(addresses: readonly CellAddress[]): Promise<Knowledge> {
+  const names = addresses.map(({ cell }) => cell);
+  const knowledge = knowNothing(names, EVERY, steadyNow());
+  await Promise.all(
+    addresses.map(async (address) => {
+      const known = knowledge.cells.get(address.cell);
+      if (known) await fill(known, { cell: address.cell, address: () => address });
+    }),
+  );
+  return knowledge;
+}
+
+async function fill(known: CellKnowledge, server: Server): Promise<void> {
+  try {
+    const look = await lookAtCell(server);
+    const now = steadyNow();
+    known.seenAt = now;
+    known.launcher = look.launcher;
+    known.clockSkew = look.serverTime - Date.now() + (now - look.askedAt);
+    if (!look.launcher && look.merchants.some(({ scheduler }) => scheduler === "pg_cron"))
+      known.launcherGoneSince = now;
+    for (const merchant of look.merchants) {
+      const nothing = { knownSince: now, seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+      known.merchants.set(merchant.merchant, { ...merchant, ...nothing });
+    }
+  } catch (error) {
+    known.failure = failedAgain(undefined, messageOf(error), steadyNow());
+    return;
+  }
+  const left = [...known.merchants.values()];
+  const visitAll = async () => {
+    for (let merchant = left.shift(); merchant; merchant = left.shift()) {
+      try {
+        merchant.jobs = (await visitMerchant(server, merchant.database, false)).jobs;
+        merchant.seenAt = steadyNow();
+      } catch (error) {
+        merchant.failure = failedAgain(undefined, messageOf(error), steadyNow());
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, visitAll));
+}
+
+/** The answer for a terminal, trouble first, and whether something did not run. */
+export function renderStatus(knowledge: Knowledge, now: number): { readonly text: string; readonly failed: boolean } {
+  const troubles = findTroubles(knowledge, now);
+  const { status, answer } = judge(knowledge, troubles, now);
+  const lines = troubles.map(({ severe, text, since, next }) => {
+    const when = since === undefined ? "" : `, since ${time(since)} (${age(now - since)})`;
+    return [`  ${severe ? "!!" : " !"} ${text}${when}`, `       ${next}`].join("\n");
+  });
+  return { text: [answer, ...(lines.length > 0 ? ["", ...lines] : [])].join("\n"), failed: status === "failed" };
+}

@@ -1,0 +1,214 @@
+import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "./knowledge.ts";
+
+/**
+ * What can be wrong. `overdue`: a due time was missed. `behind`: a run was out of time and left work over. `abandoned`: a
+ * run's session is gone and no other has taken it up. `away`: it cannot be reached. `unseen`: what is known is too old.
+ */
+export type TroubleKind =
+  "launcher_gone" | "away" | "unseen" | "clock_skew" | "overdue" | "failing" | "behind" | "abandoned" | "quarantined";
+
+/** One thing that is wrong: of a cell, of a merchant, or of one of its jobs. */
+export interface Trouble {
+  readonly kind: TroubleKind;
+  /** Something did not run, or nobody knows whether it did: health is 503. */
+  readonly severe: boolean;
+  readonly cell: string;
+  readonly merchant?: string;
+  readonly job?: string;
+  /** Milliseconds since 1970; undefined where nobody can say. */
+  readonly since: number | undefined;
+  /** What it is about and what is wrong with it, without the time. */
+  readonly text: string;
+  /** What to do, or where to look. */
+  readonly next: string;
+}
+
+/** Milliseconds. Below it, clocks that are set over a network may differ. */
+const MOST_SKEW = 60_000;
+
+/** All that is wrong, what did not run first, then the oldest first. */
+export function findTroubles(knowledge: Knowledge, now: number): readonly Trouble[] {
+  const troubles = [...knowledge.cells.values()].flatMap((cell) => [
+    ...troublesOfCell(cell, knowledge, now),
+    ...[...cell.merchants.values()].flatMap((merchant) => troublesOfMerchant(cell, merchant, knowledge, now)),
+  ]);
+  return troubles.toSorted(
+    (one, other) => Number(other.severe) - Number(one.severe) || (one.since ?? now) - (other.since ?? now),
+  );
+}
+
+function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number): readonly Trouble[] {
+  const found: Trouble[] = [];
+  const name = cell.cell;
+  const isOld = now - (cell.seenAt ?? cell.knownSince) > tooOld.cell;
+  if (cell.failure) {
+    found.push({
+      kind: "away",
+      severe: isOld,
+      cell: name,
+      since: cell.failure.since,
+      text: `cell ${name} cannot be looked at: ${cell.failure.message}`,
+      next: "see the message; what is known of its merchants is from before",
+    });
+  } else if (isOld) {
+    found.push({
+      kind: "unseen",
+      severe: true,
+      cell: name,
+      since: cell.seenAt ?? cell.knownSince,
+      text: `cell ${name} has not answered for too long`,
+      next: "is its server overloaded or stopped? select * from pg_stat_activity",
+    });
+  }
+  if (cell.launcherGoneSince !== undefined) {
+    found.push({
+      kind: "launcher_gone",
+      severe: false,
+      cell: name,
+      since: cell.launcherGoneSince,
+      text: `pg_cron's launcher of cell ${name} does not run`,
+      next: "npm run pulumi -- preview --refresh names the cause and the repair",
+    });
+  }
+  if (Math.abs(cell.clockSkew) > MOST_SKEW && cell.seenAt !== undefined) {
+    const seconds = Math.round(cell.clockSkew / 1000);
+    found.push({
+      kind: "clock_skew",
+      severe: false,
+      cell: name,
+      since: undefined,
+      text: `the clock of cell ${name} is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead of" : "behind"} the one here`,
+      next: "jobs are due by the server's clock: set whichever of the two is wrong",
+    });
+  }
+  return found;
+}
+
+function troublesOfMerchant(
+  cell: CellKnowledge,
+  known: MerchantKnowledge,
+  { tooOld }: Knowledge,
+  now: number,
+): readonly Trouble[] {
+  const { merchant } = known;
+  const about = { cell: cell.cell, merchant };
+  const isOld = now - (known.seenAt ?? known.knownSince) > tooOld.merchant;
+  const found = known.jobs
+    .filter(({ enabled }) => enabled)
+    .flatMap((job) => troublesOfJob({ ...about, job: job.job }, known.database, job));
+  // Of a cell that is away nothing new is known of any merchant: that is said once.
+  if (cell.failure) return found;
+  if (known.failure) {
+    const text = `the database of ${merchant} cannot be looked at: ${known.failure.message}`;
+    const next = "see the message; npm run pulumi -- up brings back what it needs";
+    return [{ kind: "away", severe: isOld, ...about, since: known.failure.since, text, next }, ...found];
+  }
+  if (!isOld) return found;
+  const text = `${merchant} has not been visited for too long`;
+  const next = "see the log of the runner";
+  return [{ kind: "unseen", severe: true, ...about, since: known.seenAt ?? known.knownSince, text, next }, ...found];
+}
+
+type About = Pick<Trouble, "cell"> & { readonly merchant: string; readonly job: string };
+
+function troublesOfJob(about: About, database: string, job: JobHealth): readonly Trouble[] {
+  const name = `${about.job} of ${about.merchant}`;
+  const runs = `in ${database}: select * from app.recent_runs where job = '${about.job}'`;
+  const found: Trouble[] = [];
+  if (job.overdueSince !== undefined) {
+    const next = job.failuresInRow > 0 ? runs : `in ${database}: call app.run_job('${about.job}')`;
+    const text = job.runningSince === undefined ? `${name} is overdue` : `${name} is overdue, and running now`;
+    found.push({ kind: "overdue", severe: true, ...about, since: job.overdueSince, text, next });
+  }
+  if (job.abandonedSince !== undefined) {
+    const text = `${name} was abandoned in the middle of a run`;
+    const next = "the next run goes on; the server's log says what ended the session";
+    found.push({ kind: "abandoned", severe: false, ...about, since: job.abandonedSince, text, next });
+  }
+  if (job.failuresInRow > 0) {
+    const times = job.failuresInRow === 1 ? "failed" : `failed ${job.failuresInRow} times in a row`;
+    const text = `${name} ${times}: ${job.lastError ?? "without an error"}`;
+    found.push({ kind: "failing", severe: false, ...about, since: job.failingSince, text, next: runs });
+  }
+  if (job.behind) {
+    const text = `${name} is behind: its time limit ended it before its work`;
+    const next = "it goes on by itself; if that lasts, raise jobs.<job>.timeLimitSeconds";
+    found.push({ kind: "behind", severe: false, ...about, since: job.behindSince, text, next });
+  }
+  if (job.quarantined > 0) {
+    const text = `${name} could not do ${job.quarantined} ${job.quarantined === 1 ? "item" : "items"}, which are in quarantine`;
+    const next = `in ${database}: select * from app.job_quarantine`;
+    found.push({ kind: "quarantined", severe: false, ...about, since: job.quarantinedSince, text, next });
+  }
+  return found;
+}
+
+/** What there is, and what of it was seen. */
+export interface Tally {
+  readonly merchants: number;
+  readonly suspended: number;
+  /** Enabled jobs of the merchants. */
+  readonly jobs: number;
+  /** Cells, and merchants, of which nothing is known yet and nothing has failed. */
+  readonly unknown: number;
+}
+
+/** Counts the fleet. */
+export function tally({ cells }: Knowledge): Tally {
+  const merchants = [...cells.values()].flatMap((cell) => [...cell.merchants.values()]);
+  const unseen = (one: CellKnowledge | MerchantKnowledge) => one.seenAt === undefined && one.failure === undefined;
+  return {
+    merchants: merchants.length,
+    suspended: merchants.filter(({ suspended }) => suspended).length,
+    jobs: merchants.reduce((sum, { jobs }) => sum + jobs.filter(({ enabled }) => enabled).length, 0),
+    unknown: [...cells.values(), ...merchants].filter(unseen).length,
+  };
+}
+
+/** The answer to "did everything run?". */
+export interface Verdict {
+  readonly status: "ok" | "trouble" | "failed" | "starting";
+  /** One sentence for a person. */
+  readonly answer: string;
+}
+
+/** Judges the fleet by what is known. `failed`: something did not run, or nobody knows whether it did. */
+export function judge(knowledge: Knowledge, troubles: readonly Trouble[], now: number): Verdict {
+  const { merchants, suspended, jobs, unknown } = tally(knowledge);
+  const first = troubles[0];
+  if (first !== undefined) {
+    const others = troubles.length - 1;
+    const more = others === 0 ? "" : `; and ${count(others, "more trouble")}`;
+    const since = first.since === undefined ? "" : `, since ${time(first.since)} (${age(now - first.since)})`;
+    return { status: first.severe ? "failed" : "trouble", answer: `${capital(first.text)}${since}${more}.` };
+  }
+  if (unknown > 0) return { status: "starting", answer: `Not everything has been looked at yet: ${unknown} to go.` };
+  if (merchants === 0) return { status: "ok", answer: "There is no merchant yet." };
+  const rest = suspended === 0 ? "" : `; ${count(suspended, "merchant")} ${suspended === 1 ? "is" : "are"} suspended`;
+  const active = count(merchants - suspended, "merchant");
+  return { status: "ok", answer: `All ${count(jobs, "job")} of ${active} ran on time${rest}.` };
+}
+
+/** A number with its noun. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** An instant for a person, in GMT. */
+export function time(instant: number): string {
+  return `${new Date(instant).toISOString().slice(0, 16).replace("T", " ")} GMT`;
+}
+
+/** How long something is, for a person. */
+export function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 120 * 60) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86_400)} days`;
+}
+
+/** A name stays as it is written. */
+function capital(text: string): string {
+  return text.replace(/^(?:cell|the) /, (word) => word.slice(0, 1).toUpperCase() + word.slice(1));
+}

@@ -1,0 +1,11 @@
+-- Who starts a merchant's jobs. On a server that has no pg_cron, or that shall not use it, the runner does; which of them
+-- is written by the merchant's Crontab, in the same transaction as its jobs.
+
+alter table merchant_jobs.merchants add column scheduler text not null default 'pg_cron';
+
+alter table merchant_jobs.merchants
+  add constraint merchants_scheduler_known check (scheduler in ('pg_cron', 'runner')) not valid;
+
+alter table merchant_jobs.merchants validate constraint merchants_scheduler_known;
+
+comment on column merchant_jobs.merchants.scheduler is 'Who starts its jobs when they are due: pg_cron, or the runner.';
