@@ -1395,7 +1395,12 @@ begin
       p_error := pg_catalog.format('job %s failed in run %s: %s', p_job, v_run_id, v_message);
     end;
     if p_sqlstate is not null then
-      perform app.fail_run(v_run_id, p_sqlstate, v_message);
+      begin
+        perform app.fail_run(v_run_id, p_sqlstate, v_message);
+      exception when sqlstate 'MJ002' then
+        -- Somebody else ended the run, and its row says so; a caller with other jobs to run goes on.
+        null;
+      end;
     end if;
     commit;
     exit when v_over or p_sqlstate is not null;
