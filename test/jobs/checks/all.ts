@@ -43,6 +43,7 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ],
   ["failure: a claim that fails leaves its row, and the very next run goes", failures.claimThatFailsLeavesARow],
   ["failure: a table that is locked, so that there can be no row, is raised", failures.lockedTableIsRaised],
+  ["failure: a cancel while a failed claim is recorded is raised as one", failures.cancelWhileRecordingIsRaised],
   ["quarantine: a poison lot stops no other", quarantine.poisonStopsNoOther],
   ["quarantine: an item that is healed is done, after all others", quarantine.healedItemIsDoneLast],
   ["quarantine: an item that is no longer due leaves", quarantine.itemNoLongerDueLeaves],

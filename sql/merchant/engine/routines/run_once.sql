@@ -27,8 +27,9 @@ begin
     begin
       call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
     exception when query_canceled or assert_failure or others then
-      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more.
-      null;
+      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more, but for a
+      -- cancel, which means the caller's other jobs too.
+      p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;
     end;
   end if;
   commit;
