@@ -887,8 +887,7 @@ begin
     and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
-    or v_now
-      >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
+    or v_now >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
 end;
 $$;
 
@@ -1382,8 +1381,9 @@ begin
     begin
       call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
     exception when query_canceled or assert_failure or others then
-      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more.
-      null;
+      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more, but for a
+      -- cancel, which means the caller's other jobs too.
+      p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;
     end;
   end if;
   commit;
@@ -1395,7 +1395,12 @@ begin
       p_error := pg_catalog.format('job %s failed in run %s: %s', p_job, v_run_id, v_message);
     end;
     if p_sqlstate is not null then
-      perform app.fail_run(v_run_id, p_sqlstate, v_message);
+      begin
+        perform app.fail_run(v_run_id, p_sqlstate, v_message);
+      exception when sqlstate 'MJ002' then
+        -- Somebody else ended the run, and its row says so; a caller with other jobs to run goes on.
+        null;
+      end;
     end if;
     commit;
     exit when v_over or p_sqlstate is not null;

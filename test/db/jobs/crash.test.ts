@@ -63,6 +63,8 @@ test("after kill -9 of the run's process, and the restart of all others, the ver
   const { lots, runner, run } = await runInItsSecondBatch();
   process.kill(runner.pid, "SIGKILL");
   expect(await run).toBeDefined();
+  // The server takes a moment to hear of it; then it ends all other sessions.
+  await waitFor(async () => (await errorOf(db.rows("select"))) !== undefined, { what: "the server ends all sessions" });
   await waitFor(
     async () => {
       const client = await superuserClient(spec.database, own.server).catch(() => undefined);

@@ -142,7 +142,7 @@ test("runs what fails, what is poisoned, what is cancelled and what is terminate
   expect(await first("terminated")).toMatchObject({ scheduler, affected: 1, batches: 1, sqlstate: null });
 
   await failing.rows(`update app.jobs set settings = '{"kind": "good"}'`);
-  for (const kind of Object.keys(TEST_JOBS)) {
+  for (const kind of [...Object.keys(TEST_JOBS), "early"]) {
     await failing.rows("call app.run_job($1)", [kind]);
     expect(await failing.lastRun(kind), kind).toMatchObject({ scheduler: "manual", status: "succeeded" });
   }

@@ -2,6 +2,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openLedger, refusalOf, type TestLedger, untilBlocked, valueOf } from "../../ledger.ts";
 import { prepareCell } from "../../merchants.ts";
+import { waitPatiently } from "../../patience.ts";
 import { dropMerchantLeftovers, freshName } from "../../server.ts";
 
 const prefix = freshName("between");
@@ -17,6 +18,7 @@ let key: string;
 beforeAll(async () => {
   await prepareCell();
   ledger = await openLedger(prefix);
+  await waitPatiently(ledger.control);
   // Whoever comes first; as the superuser, since an application could not do what the jobs do.
   first = await ledger.superuser();
   second = await ledger.superuser();

@@ -1,4 +1,5 @@
 import type { JobsDatabase } from "../database.ts";
+import * as catchUp from "./catch-up.ts";
 import * as claim from "./claim.ts";
 import * as due from "./due.ts";
 import * as failures from "./failures.ts";
@@ -42,6 +43,7 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ],
   ["failure: a claim that fails leaves its row, and the very next run goes", failures.claimThatFailsLeavesARow],
   ["failure: a table that is locked, so that there can be no row, is raised", failures.lockedTableIsRaised],
+  ["failure: a cancel while a failed claim is recorded is raised as one", failures.cancelWhileRecordingIsRaised],
   ["quarantine: a poison lot stops no other", quarantine.poisonStopsNoOther],
   ["quarantine: an item that is healed is done, after all others", quarantine.healedItemIsDoneLast],
   ["quarantine: an item that is no longer due leaves", quarantine.itemNoLongerDueLeaves],
@@ -57,12 +59,13 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: failures space the calls for it", due.failuresSpaceTheCalls],
   ["due time: thousands of failures wait an hour", due.manyFailuresWaitAnHour],
   ["due time: pg_cron runs a job once for each", due.schedulerRunsOncePerDueTime],
-  ["due time: a job is overdue until a complete success", due.overdueUntilACompleteSuccess],
-  ["due time: a stop of the server over it is caught up", due.stopOverTheDueTimeIsCaughtUp],
-  ["due time: catch-up runs all overdue jobs, also after one failed, and raises once", due.catchUpRunsThemAll],
-  ["due time: catch-up runs first what moves money, also what became due meanwhile", due.catchUpRunsMoneyFirst],
-  ["due time: a clock that was set back keeps no job from running", due.clockSetBackStopsNothing],
-  ["due time: a cancelled catch-up stops", due.cancelledCatchUpStops],
+  ["due time: a job is overdue until a complete success", catchUp.overdueUntilACompleteSuccess],
+  ["due time: a stop of the server over it is caught up", catchUp.stopOverTheDueTimeIsCaughtUp],
+  ["due time: catch-up runs all overdue jobs, also after one failed, and raises once", catchUp.catchUpRunsThemAll],
+  ["due time: catch-up runs first what moves money, also what became due meanwhile", catchUp.catchUpRunsMoneyFirst],
+  ["due time: catch-up goes on after a run of it was ended by somebody", catchUp.catchUpGoesOnAfterALostRun],
+  ["due time: a clock that was set back keeps no job from running", catchUp.clockSetBackStopsNothing],
+  ["due time: a cancelled catch-up stops", catchUp.cancelledCatchUpStops],
   ["ledger: spends never overdraw a lot", ledger.spendsNeverOverdraw],
   ["ledger: what an operation held is released once", ledger.heldMoneyIsReleasedOnce],
   ["ledger: nothing expires early", ledger.nothingExpiresEarly],

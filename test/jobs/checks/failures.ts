@@ -130,3 +130,18 @@ export async function lockedTableIsRaised(db: JobsDatabase): Promise<void> {
   await db.rows(EXPIRE_LOTS);
   expect((await db.runs()).map(({ status }) => status)).toEqual(["succeeded"]);
 }
+
+/** A cancel that comes while an attempt that could not claim is recorded is raised as one, so that catch-up stops. */
+export async function cancelWhileRecordingIsRaised(db: JobsDatabase): Promise<void> {
+  await db.rows(
+    `create or replace function app.live_claim(p_job_id bigint) returns app.job_runs language plpgsql as $$
+     begin raise exception 'no room' using errcode = '53100'; end $$`,
+  );
+  const holder = await db.session();
+  await holder.client.query("begin; lock table app.job_runs in exclusive mode");
+  const runner = await db.session();
+  const run = errorOf(runner.client.query(EXPIRE_LOTS));
+  await db.untilWaiting(runner);
+  await db.rows("select pg_cancel_backend($1)", [runner.pid]);
+  expect(await run).toMatchObject({ code: "57014" });
+}

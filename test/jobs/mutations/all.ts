@@ -1,3 +1,4 @@
+import { catchUpMutations } from "./catch-up.ts";
 import { claimMutations } from "./claim.ts";
 import { dueMutations } from "./due.ts";
 import { failuresMutations } from "./failures.ts";
@@ -13,5 +14,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...failuresMutations,
   ...quarantineMutations,
   ...dueMutations,
+  ...catchUpMutations,
   ...ledgerMutations,
 ];

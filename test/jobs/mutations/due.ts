@@ -4,7 +4,7 @@ import type { Mutation } from "./mutation.ts";
 const BEGIN_RUN = "engine/routines/begin_run.sql";
 const IS_OPEN = "engine/routines/is_open.sql";
 
-/** What is due, and what has been missed. */
+/** What a call for a due time does. */
 export const dueMutations: readonly Mutation[] = [
   {
     name: "a due time in the future is taken",
@@ -61,62 +61,5 @@ export const dueMutations: readonly Mutation[] = [
     to: "if false then",
     check: due.schedulerRunsOncePerDueTime,
     fails: "expect(await db.runs()).toEqual([]);",
-  },
-  {
-    name: "catch-up stops at the first failure",
-    file: "engine/routines/run_overdue.sql",
-    from: "exit when v_sqlstate = '57014';",
-    to: "exit when v_sqlstate is not null;",
-    check: due.catchUpRunsThemAll,
-    fails:
-      "expect(error?.message).toMatch(/^1 of 3 overdue jobs failed: job failing failed in run \\d+: the disk is full$/);",
-  },
-  {
-    name: "catch-up runs the longest overdue first",
-    file: "engine/routines/find_overdue.sql",
-    from: "order by o.moves_money desc, o.due",
-    to: "order by o.due",
-    check: due.catchUpRunsMoneyFirst,
-    fails: 'expect(order.map(({ name }) => name)).toEqual(["ops_cleanup", "failing", "lot_expiry", "good"]);',
-  },
-  {
-    name: "a success after the clock was set back closes a due time",
-    file: IS_OPEN,
-    from: "\n    and r.started_at <= v_now;",
-    to: ";",
-    check: due.clockSetBackStopsNothing,
-    fails: "expect(await overdue()).toEqual([{ it: false }]);",
-  },
-  {
-    name: "a failure after the clock was set back spaces the calls",
-    file: IS_OPEN,
-    from: "\n    and r.finished_at <= v_now;",
-    to: ";",
-    check: due.clockSetBackStopsNothing,
-    fails: "expect(await overdue()).toEqual([{ it: false }]);",
-  },
-  {
-    name: "a success after the clock was set back is none that is missed",
-    file: "engine/routines/overdue_since.sql",
-    from: "      and r.started_at <= p_now\n",
-    to: "",
-    check: due.clockSetBackStopsNothing,
-    fails: "expect(await overdue()).toEqual([{ it: true }]);",
-  },
-  {
-    name: "catch-up goes on after a cancel",
-    file: "engine/routines/run_overdue.sql",
-    from: "exit when v_sqlstate = '57014';",
-    to: "",
-    check: due.cancelledCatchUpStops,
-    fails: 'expect(await run).toMatchObject({ code: "57014" });',
-  },
-  {
-    name: "a run that was out of time is not overdue",
-    file: "engine/routines/overdue_since.sql",
-    from: "      and not r.more\n",
-    to: "",
-    check: due.overdueUntilACompleteSuccess,
-    fails: "expect(await overdue()).toBe(true);",
   },
 ];

@@ -43,9 +43,17 @@ export const failuresMutations: readonly Mutation[] = [
   {
     name: "a row that cannot be written hides why",
     file: RUN_ONCE,
-    from: "      null;\n    end;\n  end if;",
-    to: "      get stacked diagnostics p_error = message_text;\n    end;\n  end if;",
+    from: "p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;",
+    to: "p_error := sqlerrm;",
     check: failures.lockedTableIsRaised,
     fails: "expect(error?.message).toMatch(/^job lot_expiry did not start: /);",
+  },
+  {
+    name: "a cancel while that row is written goes by",
+    file: RUN_ONCE,
+    from: "p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;",
+    to: "null;",
+    check: failures.cancelWhileRecordingIsRaised,
+    fails: 'expect(await run).toMatchObject({ code: "57014" });',
   },
 ];

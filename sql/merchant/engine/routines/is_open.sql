@@ -27,8 +27,7 @@ begin
     and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
-    or v_now
-      >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
+    or v_now >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
 end;
 $$;
 
