@@ -26,6 +26,15 @@ const kinds: readonly Role[] = [
     "~ connectionLimit: 50 => 3",
   ],
   [
+    "a database's connection limit set to none",
+    "kale",
+    "alter database $db connection limit 0",
+    "database",
+    "~ connectionLimit: 50 => 0",
+    "migrations",
+    "crontab",
+  ],
+  [
     "a database that allows no connections",
     "ember",
     "alter database $db allow_connections false",
