@@ -47,10 +47,9 @@ const kinds: readonly Role[] = [
   [
     "the owner role made a member of another merchant's",
     "dahlia",
-    "grant merchant_acme_owner to $owner",
+    "grant merchant_hazel_owner to $owner",
     "owner",
-    ["~ roles: [", "] => [", '"merchant_acme_owner"'],
-    "acme-access",
+    ["~ roles: [", "] => [", '"merchant_hazel_owner"'],
   ],
   [
     "pg_read_all_stats taken from the owner role",
