@@ -41,8 +41,8 @@ export interface Membership {
   readonly role: string;
   readonly inherits: boolean;
   readonly sets: boolean;
-  /** Whether the member is the administrator, or another that may make roles. */
-  readonly administers: boolean;
+  /** Whether the member is neither an administrator nor another merchant's role, which shows there and is healed there. */
+  readonly stranger: boolean;
 }
 
 /** The comment on our roles: `recover` takes a role with it for the merchant's. */
@@ -95,11 +95,11 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
       statement: `grant ${quoteName(role)} to ${quoteName(admin)}${options}`,
     });
   }
-  for (const { member, role, administers } of found.memberships) {
+  for (const { member, role, stranger } of found.memberships) {
     const isIn = member === target.appRole || member === target.jobRole;
     // Who has the owner role has the ledger. An administrator could give it to itself at any time. Other logins of the
     // application may be in its role.
-    const hasOurs = (role === target.ownerRole || role === target.jobRole) && !administers;
+    const hasOurs = (role === target.ownerRole || role === target.jobRole) && stranger;
     if (!isIn && !hasOurs) continue;
     steps.push({ about: `${member} in ${role}`, statement: `revoke ${quoteName(role)} from ${quoteName(member)}` });
   }

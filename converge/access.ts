@@ -129,7 +129,10 @@ async function readState(session: Session, target: AccessTarget): Promise<Access
     `select m.rolname as member, r.rolname as role,
        bool_or(coalesce((to_jsonb(am) ->> 'inherit_option')::boolean, true)) as inherits,
        bool_or(coalesce((to_jsonb(am) ->> 'set_option')::boolean, true)) as sets,
-       bool_or(m.rolname = current_user or m.rolcreaterole or m.rolsuper) as administers
+       bool_and(m.rolname <> current_user and not m.rolcreaterole and not m.rolsuper and not exists (
+         select from merchant_jobs.merchants as o
+         where m.rolname in (o.database_name || '_owner', o.database_name || '_app', o.database_name || '_job')
+       )) as stranger
      from pg_catalog.pg_auth_members as am
      join pg_catalog.pg_roles as m on m.oid = am.member
      join pg_catalog.pg_roles as r on r.oid = am.roleid

@@ -177,5 +177,7 @@ function firstDifference(declared: string, found: string): string {
   const lost = was.find((line) => !now.includes(line));
   const added = now.find((line) => !was.includes(line));
   if (lost === undefined && added === undefined) return "the same lines in another order or number";
-  return `${lost?.trim() ?? "nothing"} => ${added?.trim() ?? "nothing"}`;
+  // With its blanks, where these are what differs.
+  const show = (line: string) => (lost?.trim() === added?.trim() ? `'${line}'` : line.trim());
+  return `${lost === undefined ? "nothing" : show(lost)} => ${added === undefined ? "nothing" : show(added)}`;
 }

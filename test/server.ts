@@ -5,6 +5,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
 import { removeServer, type RunningServer, type ServerOptions, startServer } from "../local/postgres.ts";
+import { serverAccount } from "../local/postgres/account.ts";
+import { findCluster, installationOf } from "../local/postgres/cluster.ts";
+import { launchPostmaster, stopPostmaster } from "../local/postgres/postmaster.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -176,4 +179,14 @@ function ownFolder(name = "own"): string {
 async function removeOwn(folder: string): Promise<void> {
   await removeServer(folder);
   await rm(folder, { recursive: true, force: true });
+}
+
+/** Restarts a server as it is set now, and does not wait for pg_cron, which may be what was set wrong. */
+export async function restartPostmaster({ folder }: OwnServer): Promise<void> {
+  const cluster = await findCluster(folder);
+  if (cluster === undefined) throw new Error(`${folder} has no server`);
+  const { binFolder } = await installationOf(cluster, undefined);
+  await stopPostmaster(cluster, "fast");
+  const as = await serverAccount(cluster.dataFolder);
+  await launchPostmaster(join(binFolder, "postgres"), cluster, { as, logFile: cluster.logFile });
 }

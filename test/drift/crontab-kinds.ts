@@ -66,7 +66,7 @@ const jobs: readonly Cron[] = [
     'command: "select 2"',
   ],
   [
-    "an extra job without a name",
+    "an extra job without a name, shown as #<jobid>",
     "dahlia",
     `${extra} (null, '0 1 * * *', 'select 3', '', 0, '$db', '$job')`,
     "+ #",

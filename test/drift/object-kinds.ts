@@ -24,7 +24,7 @@ const routines: readonly ObjectDrift[] = [
     "a routine's body edited by a space",
     "grove",
     edit("app.fail_run(bigint,text,text)", "e'begin\\n'", "e'begin \\n'"),
-    { "routine app.fail_run(bigint,text,text)": "begin => begin" },
+    { "routine app.fail_run(bigint,text,text)": "'begin' => 'begin '" },
   ],
   [
     "a routine's body edited",

@@ -26,6 +26,15 @@ const kinds: readonly Role[] = [
     "~ connectionLimit: 50 => 3",
   ],
   [
+    "a database's connection limit set to none",
+    "kale",
+    "alter database $db connection limit 0",
+    "database",
+    "~ connectionLimit: 50 => 0",
+    "migrations",
+    "crontab",
+  ],
+  [
     "a database that allows no connections",
     "ember",
     "alter database $db allow_connections false",
@@ -38,10 +47,9 @@ const kinds: readonly Role[] = [
   [
     "the owner role made a member of another merchant's",
     "dahlia",
-    "grant merchant_acme_owner to $owner",
+    "grant merchant_hazel_owner to $owner",
     "owner",
-    ["~ roles: [", "] => [", '"merchant_acme_owner"'],
-    "acme-access",
+    ["~ roles: [", "] => [", '"merchant_hazel_owner"'],
   ],
   [
     "pg_read_all_stats taken from the owner role",

@@ -1,11 +1,16 @@
-/** The text of a preview with --diff by the names of its resources: what follows `[urn=…]`, up to the next resource. */
+/**
+ * The text of a diff by the names of its resources. A resource's lines begin with a header, its id and `[urn=…]`; the
+ * same one may come twice, as it was found and as it is to be.
+ */
 export function sectionsOf(out: string): ReadonlyMap<string, string> {
+  const lines = out.split("\n");
+  const urns = [...lines.entries()].filter(([, line]) => /^\s+\[urn=.*\]$/.test(line)).map(([i]) => i);
+  const starts = urns.map((at) => (/^\s+\[id=/.test(lines[at - 1] ?? "") ? at - 2 : at - 1));
   const sections = new Map<string, string>();
-  let name: string | undefined;
-  for (const line of out.split("\n")) {
-    const urn = /^\s+\[urn=(.*)\]$/.exec(line)?.[1];
-    if (urn !== undefined) name = urn.split("::").at(-1);
-    if (name !== undefined) sections.set(name, `${sections.get(name) ?? ""}${line}\n`);
+  for (const [i, at] of urns.entries()) {
+    const name = /::([^:]*)\]$/.exec(lines[at] ?? "")?.[1] ?? "";
+    const text = lines.slice(starts[i], starts[i + 1]).join("\n");
+    sections.set(name, `${sections.get(name) ?? ""}${text}\n`);
   }
   return sections;
 }

@@ -7,7 +7,6 @@ import type { RunningServer } from "../../local/postgres.ts";
 import { parseEngineOutput } from "../../report/engine-events.ts";
 import { summarize } from "../../report/summary/model.ts";
 import { renderSummary } from "../../report/summary/render.ts";
-import { JOBS } from "../../spec/jobs.ts";
 import { makeProject, type Project } from "../project.ts";
 import { type OwnServer, startOwnServer, superuserClient } from "../server.ts";
 import { statementsOf } from "./statements.ts";
@@ -215,30 +214,6 @@ test("a suspended merchant's jobs stop being active", async () => {
   ]);
   project.setMerchants({ ...merchants, dahlia: {} });
   expect((await up()).status).toBe(0);
-});
-
-test("drift by hand is shown declared => found, healed by up --refresh, and gone", async () => {
-  await ask("cron", "update cron.job set schedule = '5 3 * * *' where jobname = 'acme:lot_expiry'");
-  await ask("cron", "delete from cron.job where jobname = 'bluebird:ops_cleanup'");
-  await ask("merchant_coral", "alter function app.begin_run(text, timestamptz) security invoker");
-  await ask("postgres", "alter role merchant_dahlia_app createdb");
-  await ask("postgres", "alter database merchant_acme connection limit 3");
-  const { status, out, err } = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
-  expect(status, err + out).toBe(7);
-  expect(out).toContain('schedule: "0 2 * * *" => "5 3 * * *"');
-  for (const text of [
-    "ops_cleanup",
-    "routine app.begin_run(text,timestamp with time zone)",
-    "CREATEDB",
-    "connectionLimit",
-  ])
-    expect(out).toContain(text);
-  const healed = await up("--refresh");
-  expect(healed.status, healed.err + healed.out).toBe(0);
-  expect((await project.pulumi("preview", "--refresh", "--expect-no-changes")).status).toBe(0);
-  expect(await ask("cron", "select count(*)::int as n from cron.job where database <> 'cron'")).toEqual([
-    { n: 4 * Object.keys(JOBS).length },
-  ]);
 });
 
 test("a merchant whose line vanished, or that moved, is refused in preview and up, before anything is touched", async () => {

@@ -25,6 +25,15 @@ test("a cell as it shall be has no problem", async () => {
   await assertReady(address);
 });
 
+test("an administrator who does not see pg_cron's settings is told so, and pg_cron is not said to be missing", async () => {
+  await superuser.query(`revoke pg_read_all_settings from ${own.server.admin}`);
+  const refusal = { code: "cannot_look", message: expect.stringContaining("lacks pg_read_all_settings") as string };
+  await expect(readProbe(address)).rejects.toMatchObject(refusal);
+  await expect(assertReady(address)).rejects.toMatchObject(refusal);
+  await superuser.query(`grant pg_read_all_settings to ${own.server.admin}`);
+  expect(await readProbe(address)).toEqual({});
+});
+
 test("settings with which jobs cannot run are named, each with what sets it right, and the cell is refused", async () => {
   const wrong = await startOwnServer({
     settings: {
@@ -89,6 +98,17 @@ test("a job left over from a merchant that is not of this cell is named, and wha
   await superuser.query(/select cron\.unschedule\(\d+\)/.exec(found["job gone:lot_expiry"] ?? "")?.[0] ?? "");
   expect(await readProbe(address)).toEqual({});
   await superuser.query("delete from cron.job where jobname = 'report:daily'");
+});
+
+test("a merchant whose entry of the registry is gone, with its role and database there, has left nothing over", async () => {
+  await superuser.query("create role living_job login; comment on role living_job is 'merchant-jobs: living'");
+  await superuser.query("create database living");
+  await superuser.query(
+    `insert into cron.job (jobname, schedule, command, database, username)
+     values ('living:lot_expiry', '0 2 * * *', 'CALL app.expire_lots()', 'living', 'living_job')`,
+  );
+  expect(await readProbe(address)).toEqual({});
+  await superuser.query("delete from cron.job where jobname = 'living:lot_expiry'");
 });
 
 test("an owner role that cannot see other sessions is named, and what is printed lets it", async () => {

@@ -9,8 +9,8 @@ const target: AccessTarget = {
   jobRole: "acme_job",
 };
 const role = { attributes: ["LOGIN"], comment: "merchant-jobs: acme" };
-const whole = { inherits: true, sets: true, administers: false };
-const administrator = { ...whole, member: "admin", administers: true };
+const whole = { inherits: true, sets: true, stranger: true };
+const administrator = { ...whole, member: "admin", stranger: false };
 const right: AccessState = {
   roles: { acme_owner: { attributes: [], comment: null }, acme_app: role, acme_job: role },
   memberships: [
