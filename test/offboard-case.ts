@@ -99,7 +99,7 @@ export async function expectAfter({ at, leaving, others }: OffboardCase, step: S
 }
 
 /** The resources of the stack, from its file: an export of the state takes seconds. */
-export function resourcesIn({ project }: KillCase): State["resources"] {
+function resourcesIn({ project }: KillCase): State["resources"] {
   const file = path.join(project.folder, ".local", "state", ".pulumi", "stacks", "merchant-jobs", "test.json");
   const state = JSON.parse(readFileSync(file, "utf8")) as { readonly checkpoint: { readonly latest: State } };
   return state.checkpoint.latest.resources;
