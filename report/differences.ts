@@ -90,8 +90,12 @@ function complete(job: Props): Props {
   return { ...job, ...(Object.fromEntries(following) as Props) };
 }
 
-function showJob({ schedule, command, active, ...rest }: Props): string {
-  const parts = [schedule, command, active === false ? "paused" : undefined].flatMap((part) => show(part) ?? []);
+function showJob({ schedule, command, active, user, database, ...rest }: Props): string {
+  const where = typeof database === "string" ? `in ${database}` : undefined;
+  const who = typeof user === "string" ? `as ${user}` : undefined;
+  const parts = [schedule, command, where, who, active === false ? "paused" : undefined].flatMap(
+    (part) => show(part) ?? [],
+  );
   return parts.length > 0 ? parts.join(" ") : (show(rest) ?? "");
 }
 
