@@ -67,8 +67,8 @@ function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["s
   return { ...ca, rejectUnauthorized: verified, checkServerIdentity: () => undefined };
 }
 
-/** Milliseconds for which a connection waits for the next operation: none is in the way of a CREATE DATABASE from its database. */
-const IDLE = 1_000;
+/** Milliseconds for which a connection waits for the next operation. A CREATE DATABASE from its database waits five seconds for it. */
+const IDLE = 3_000;
 
 /** The connections of one provider: an operation has one for itself, and the next one may get it. */
 export class Connections {
