@@ -91,7 +91,7 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect(await namesIn(project)).toEqual(["a"]);
     }));
 
-  test("three hundred resources are made, found unchanged and deleted", () =>
+  test("three hundred resources are made, found unchanged and deleted (step_executor.go, newStepExecutor)", () =>
     withKitProject(async (project) => {
       const names = Array.from({ length: 300 }, (_, i) => `r${i}`);
       project.write(
