@@ -125,7 +125,7 @@ export class PostgresqlProvider implements Provider {
 
   async #connected<T>(doing: string, urn: string, work: (server: Server) => Promise<T>): Promise<T> {
     try {
-      this.#connections ??= new Connections(parseSettings(this.#inputs, process.env));
+      this.#connections ??= new Connections(parseSettings(this.#inputs));
       return await this.#connections.use(work);
     } catch (error) {
       if (error instanceof PartialFailure || (error instanceof EngineError && error.code === "refused")) throw error;
