@@ -18,9 +18,6 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { runCommand } = await import("./command-run.ts");
       return runCommand(command === "up" ? "update" : command, line, env, terminal);
     }
-    case "version":
-      terminal.out("local engine of merchant-jobs\n");
-      return 0;
     case "help":
       terminal.out(`${USAGE}\n`);
       return 0;

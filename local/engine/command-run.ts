@@ -97,7 +97,7 @@ interface Processes extends Pick<PassSettings, "env" | "output" | "providers" | 
 }
 
 /** Starts them: they load the SDK while the engine opens secrets and reads what exists. */
-function startProcesses({ kind, line, stack, config, terminal }: Settings): Processes {
+function startProcesses({ kind, stack, config, terminal }: Settings): Processes {
   const { project, stored } = stack;
   const env = sdkEnvironment(project, stack.name, config, stack.env);
   const output = (text: string) => {
@@ -106,8 +106,7 @@ function startProcesses({ kind, line, stack, config, terminal }: Settings): Proc
   const module = resolveFromProgram(project, "@pulumi/pulumi/cmd/dynamic-provider");
   const providers = new ProviderRegistry({ module, workingFolder: project.workingFolder, env, log: output });
   providers.prepare(openDeployment(stored.raw, undefined).resources);
-  const runs = kind === "update" || line.flag("run-program");
-  const program = runs ? startProgram({ project, env, output }) : undefined;
+  const program = kind === "update" ? startProgram({ project, env, output }) : undefined;
   const close = () => {
     providers.close();
     program?.kill();
@@ -138,7 +137,6 @@ async function onePass(
       kind,
       dryRun,
       refresh: kind === "refresh" || line.flag("refresh"),
-      runProgram: line.flag("run-program"),
       parallel,
       targets: line.targets,
       targetDependents: line.flag("target-dependents"),
@@ -173,8 +171,7 @@ function eventsFor(line: CommandLine, terminal: Terminal, planning: boolean, kin
     destroy: ["Previewing destroy", "Destroying"],
   };
   terminal.out(`${titles[kind][planning ? 0 : 1] ?? ""}:\n`);
-  const [diff, showOutputs] = [line.flag("diff"), !line.flag("suppress-outputs")];
-  return displayEvents({ planning, diff, color: terminal.color, showOutputs, write: terminal.out });
+  return displayEvents({ planning, diff: line.flag("diff"), color: terminal.color, write: terminal.out });
 }
 
 /** Whether something was changed or would be. */

@@ -3,15 +3,13 @@ import { text as readAll } from "node:stream/consumers";
 import { EngineError, messageOf, refusal } from "./errors.ts";
 import type { Terminal } from "./command-run.ts";
 import type { CommandLine } from "./options.ts";
-import { showValue } from "./property-diff.ts";
-import { loadState, openState, removeState, saveState } from "./recorder.ts";
+import { loadState, saveState } from "./recorder.ts";
 import { openCrypter, readPassphrase } from "./secrets.ts";
 import { readStackFile, resolveConfig, writeConfig } from "./stack-config.ts";
 import { findStack, openStack, selectStack } from "./stack.ts";
 import { clearLocks, listStacks, lockStack, markBackend } from "./stack-store.ts";
 import { openDeployment, parseDeployment, sealDeployment } from "./state-file.ts";
 import type { UntypedDeployment } from "./state-file.ts";
-import { STACK_TYPE } from "./urn.ts";
 import { hasSecret, isSecret, mapParts, SECRET, SIGNATURE, withoutSecrets } from "./values.ts";
 import type { Json } from "./values.ts";
 
@@ -93,62 +91,9 @@ async function importState(line: CommandLine, env: NodeJS.ProcessEnv, terminal: 
   }
 }
 
-async function output(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
-  const stack = await openStack(findStack(line, env));
-  const outputs = stack.deployment.resources.find((r) => r.type === STACK_TYPE)?.outputs ?? {};
-  const show = (value: Json): Json =>
-    mapParts(value, (part) =>
-      isSecret(part) ? (line.flag("show-secrets") ? withoutSecrets(part) : "[secret]") : undefined,
-    );
-  const [name] = line.words;
-  if (name === undefined) {
-    if (line.flag("json")) say(terminal, JSON.stringify(show(outputs), undefined, 2));
-    else for (const [key, value] of Object.entries(outputs)) say(terminal, `${key}: ${showValue(show(value))}`);
-    return;
-  }
-  const value = outputs[name];
-  if (value === undefined)
-    throw new EngineError(
-      "usage",
-      `the stack has no output '${name}'; it has: ${Object.keys(outputs).join(", ") || "none"}`,
-    );
-  const shown = show(value);
-  say(terminal, typeof shown === "string" && !line.flag("json") ? shown : JSON.stringify(shown));
-}
-
-function select(line: CommandLine, env: NodeJS.ProcessEnv): Promise<void> {
-  const place = findStack(line, env, line.words[0]);
-  if (!loadState(place.files))
-    throw new EngineError(
-      "state",
-      `no stack named '${place.name}' in ${place.folder}; make it by \`stack init ${place.name}\``,
-    );
-  selectStack(place);
-  return Promise.resolve();
-}
-
 function list(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
   const place = findStack(line, env, "any");
   for (const name of listStacks(place.folder, place.project.name)) say(terminal, name);
-  return Promise.resolve();
-}
-
-function remove(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
-  const place = findStack(line, env, line.words[0]);
-  if (!line.flag("yes")) throw new EngineError("usage", "stack rm removes the stack's state: pass --yes");
-  const unlock = lockStack(place.files);
-  try {
-    const stored = loadState(place.files);
-    if (!stored) throw new EngineError("state", `no stack named '${place.name}' in ${place.folder}`);
-    // Closed secrets do not matter for whether there are resources.
-    if (openState(stored, undefined).resources.length > 0) {
-      throw new EngineError("state", `stack '${place.name}' still has resources: run destroy first`);
-    }
-    removeState(place.files);
-    say(terminal, `Stack '${place.name}' has been removed`);
-  } finally {
-    unlock();
-  }
   return Promise.resolve();
 }
 
@@ -201,10 +146,7 @@ export const STACK_COMMANDS: Readonly<Record<string, Command>> = {
   "stack init": init,
   "stack export": exportState,
   "stack import": importState,
-  "stack output": output,
-  "stack select": select,
   "stack ls": list,
-  "stack rm": remove,
   "config set": setConfig,
   "config get": getConfig,
   cancel,

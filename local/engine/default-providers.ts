@@ -52,7 +52,6 @@ export class DefaultProviders {
       ignoreChanges: [],
       additionalSecretOutputs: [],
       importId: "",
-      customTimeouts: {},
     };
   }
 

@@ -20,13 +20,12 @@ interface DisplaySettings {
   readonly planning: boolean;
   readonly diff: boolean;
   readonly color: boolean;
-  readonly showOutputs: boolean;
   readonly write: (text: string) => void;
 }
 
 /** Events as lines for people: one for each changed resource, as it finishes. */
 export function displayEvents(settings: DisplaySettings): Events {
-  const { planning, diff, color, showOutputs, write } = settings;
+  const { planning, diff, color, write } = settings;
   const paint = (text: string, by: string) => (color && COLORS[by] ? `\u001b[${COLORS[by]}m${text}\u001b[0m` : text);
   const line = (text: string) => {
     write(`${text}\n`);
@@ -70,7 +69,7 @@ export function displayEvents(settings: DisplaySettings): Events {
       line(paint(`${label(severity)}${about}${text.trimEnd()}`, severity));
     },
     summary(summary, outputs) {
-      if (outputs && showOutputs) showOutputsOf(outputs);
+      if (outputs) showOutputsOf(outputs);
       line(describeSummary(summary));
     },
   };

@@ -1,7 +1,7 @@
 import type proto from "@pulumi/pulumi/proto/resource_pb.js";
 
 import { fromStruct } from "./wire.ts";
-import { EngineError, refusal } from "./errors.ts";
+import { refusal } from "./errors.ts";
 import type { Goal } from "./resource-state.ts";
 import { hasAsset } from "./values.ts";
 import type { Props } from "./values.ts";
@@ -23,6 +23,7 @@ function unsupportedOptions(request: RegisterRequest): readonly string[] {
     replacementTrigger: request.hasReplacementTrigger(),
     transforms: request.getTransformsList().length > 0,
     stateMigrations: request.getStateMigrationsList().length > 0,
+    customTimeouts: Object.values(request.getCustomtimeouts()?.toObject() ?? {}).some((text) => text !== ""),
     hooks: Object.values(hooks).some((names) => Array.isArray(names) && names.length > 0),
     envVarMappings: request.getEnvvarmappingsMap().getLength() > 0,
     "remote components": request.getRemote(),
@@ -41,7 +42,6 @@ function inputsOf(request: RegisterRequest): Props {
 export function parseGoal(request: RegisterRequest, urn: string, parent: Goal | undefined, provider: string): Goal {
   const unsupported = unsupportedOptions(request);
   if (unsupported.length > 0) throw refusal(`${urn} uses ${unsupported.join(", ")}`);
-  const timeouts = Object.entries(request.getCustomtimeouts()?.toObject() ?? {}).filter(([, text]) => text !== "");
   const propertyDependencies: Record<string, readonly string[]> = {};
   request.getPropertydependenciesMap().forEach((deps, key) => {
     propertyDependencies[key] = deps.getUrnsList();
@@ -60,19 +60,5 @@ export function parseGoal(request: RegisterRequest, urn: string, parent: Goal | 
     ignoreChanges: request.getIgnorechangesList(),
     additionalSecretOutputs: request.getAdditionalsecretoutputsList(),
     importId: request.getImportid(),
-    customTimeouts: Object.fromEntries(timeouts.map(([name, text]) => [name, parseSeconds(urn, name, text)])),
   };
-}
-
-/** Go's durations in seconds: "1h30m", "90s", "500ms". */
-function parseSeconds(urn: string, name: string, text: string): number {
-  const units: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001, us: 1e-6, ns: 1e-9 };
-  const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|us|ns|h|m|s)/g)];
-  if (parts.length === 0 || parts.map(([part]) => part).join("") !== text) {
-    throw new EngineError(
-      "program",
-      `${urn}: customTimeouts.${name} is "${text}"; write a duration such as "90s" or "1h30m"`,
-    );
-  }
-  return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * (units[unit ?? ""] ?? 0), 0);
 }

@@ -7,11 +7,9 @@ const switches = {
   "skip-preview": { type: "boolean", short: "f" },
   "preview-only": { type: "boolean" },
   refresh: { type: "boolean", short: "r" },
-  "run-program": { type: "boolean" },
   diff: { type: "boolean" },
   json: { type: "boolean", short: "j" },
   "expect-no-changes": { type: "boolean" },
-  "suppress-outputs": { type: "boolean" },
   "target-dependents": { type: "boolean" },
   "show-secrets": { type: "boolean" },
   secret: { type: "boolean" },
@@ -23,7 +21,6 @@ const texts = {
   stack: { type: "string", short: "s" },
   color: { type: "string" },
   parallel: { type: "string", short: "p" },
-  message: { type: "string", short: "m" },
   file: { type: "string" },
   "secrets-provider": { type: "string" },
 } as const;
@@ -44,13 +41,13 @@ export interface CommandLine {
 }
 
 const COMMON: readonly string[] = ["cwd", "stack", "color", "non-interactive"];
-const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "suppress-outputs", "parallel", "message"];
+const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "parallel"];
 const RUN: readonly string[] = [...PLAN, "yes", "skip-preview", "preview-only"];
 /** The flags that each command takes; the CLI has others, which are refused by name. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
   preview: [...PLAN, "refresh"],
   up: [...RUN, "refresh"],
-  refresh: [...RUN, "run-program"],
+  refresh: RUN,
   destroy: [...RUN, "refresh", "target", "target-dependents"],
   cancel: ["yes"],
   "config set": ["secret"],
@@ -58,28 +55,17 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   "stack init": ["secrets-provider"],
   "stack export": ["file", "show-secrets"],
   "stack import": ["file", "force"],
-  "stack output": ["json", "show-secrets"],
-  "stack select": [],
   "stack ls": [],
-  "stack rm": ["yes"],
-  version: [],
   help: [],
 };
 const GROUPS: readonly string[] = ["stack", "config"];
-const ALIASES: Readonly<Record<string, string>> = { pre: "preview", update: "up", dn: "destroy", down: "destroy" };
 
 /** Reads the command line; a command or flag that the engine does not know is an error that says which it knows. */
 export function parseCommandLine(args: readonly string[]): { readonly command: string; readonly line: CommandLine } {
-  // Go's flags take `--yes=true`; those of node do not.
-  const plain = args.flatMap((arg) => {
-    const [, name, value] = /^--([a-z-]+)=(true|false)$/.exec(arg) ?? [];
-    if (name === undefined || !(name in switches)) return [arg];
-    return value === "true" ? [`--${name}`] : [];
-  });
   let parsed: { values: Readonly<Record<string, unknown>>; positionals: string[] };
   try {
     parsed = parseArgs({
-      args: plain,
+      args: [...args],
       options: { ...switches, ...texts, ...lists },
       allowPositionals: true,
       strict: true,
@@ -92,7 +78,7 @@ export function parseCommandLine(args: readonly string[]): { readonly command: s
   }
   const [first = "help", second, ...rest] = parsed.positionals;
   const grouped = GROUPS.includes(first) && second !== undefined;
-  const command = grouped ? `${first} ${second}` : (ALIASES[first] ?? first);
+  const command = grouped ? `${first} ${second}` : first;
   const allowed = FLAGS[command];
   if (!allowed) {
     const known = Object.keys(FLAGS).join(", ");

@@ -10,7 +10,6 @@ import type { ProviderRegistry } from "./provider-registry.ts";
 import { isSupported } from "./provider-registry.ts";
 import { noRecorder } from "./recorder.ts";
 import { refreshAll } from "./refresh.ts";
-import { refreshByProgram } from "./refresh-by-program.ts";
 import { registerResource } from "./register.ts";
 import { hasProvider } from "./resource-state.ts";
 import type { Deployment, ResourceState } from "./resource-state.ts";
@@ -25,8 +24,6 @@ export interface PassSettings extends ProgramSettings {
   readonly dryRun: boolean;
   /** Whether what exists is read first; of a refresh that is all. */
   readonly refresh: boolean;
-  /** Of a refresh: the program runs, and says the providers' settings. */
-  readonly runProgram: boolean;
   /** URNs to delete; empty for all. Only of a destroy. */
   readonly targets: readonly string[];
   readonly targetDependents: boolean;
@@ -85,8 +82,7 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
 
 /** Refresh, program, deletes; each only if the one before it succeeded (pkg/resource/deploy/deployment_executor.go). */
 async function runPhases(settings: PassSettings, run: Run): Promise<boolean> {
-  const { kind, refresh, runProgram, rebase, stop } = settings;
-  if (kind === "refresh" && runProgram) return refreshByProgram(settings, run);
+  const { kind, refresh, rebase, stop } = settings;
   if (refresh) {
     const complete = await refreshAll(run);
     await rebase([...run.olds.values(), ...run.condemned]);

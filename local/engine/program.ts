@@ -56,7 +56,6 @@ export function startProgram({ project, env, output }: Pick<ProgramSettings, "pr
     [
       ...importing("debug-stacks.ts"),
       ...importing("program-start.ts"),
-      ...project.nodeArguments,
       resolveFromProgram(project, "@pulumi/pulumi/cmd/run"),
     ],
     { cwd: project.workingFolder, env },

@@ -4,7 +4,7 @@ import path from "node:path";
 
 import { parse } from "yaml";
 
-import { EngineError, messageOf } from "./errors.ts";
+import { EngineError, messageOf, refusal } from "./errors.ts";
 import { isObject } from "./values.ts";
 import type { Json } from "./values.ts";
 
@@ -18,11 +18,8 @@ export interface Project {
   /** The program, relative to the working folder; `.` leaves it to package.json. */
   readonly entry: string;
   readonly typescript: boolean;
-  readonly nodeArguments: readonly string[];
   /** The declared config keys, with namespace. */
   readonly config: readonly ConfigDeclaration[];
-  /** The folder of stack files, relative to the project's. */
-  readonly stackConfigFolder: string;
 }
 
 /** A config key that Pulumi.yaml declares. */
@@ -70,18 +67,16 @@ function parseProject(file: string, folder: string): Project {
   const options = isObject(runtime["options"]) ? runtime["options"] : {};
   const main = typeof raw["main"] === "string" ? path.resolve(folder, raw["main"]) : folder;
   const isFolder = existsSync(main) && statSync(main).isDirectory();
-  const nodeArguments = typeof options["nodeargs"] === "string" ? options["nodeargs"].split(" ").filter(Boolean) : [];
+  if (options["nodeargs"] || raw["stackConfigDir"]) throw refusal(`${file} sets nodeargs or stackConfigDir`);
   return {
     name,
     folder,
     workingFolder: isFolder ? main : path.dirname(main),
     entry: isFolder ? "." : path.basename(main),
     typescript: options["typescript"] !== false,
-    nodeArguments,
     config: isObject(raw["config"])
       ? Object.entries(raw["config"]).map(([key, value]) => parseDeclaration(name, key, value))
       : [],
-    stackConfigFolder: typeof raw["stackConfigDir"] === "string" ? raw["stackConfigDir"] : ".",
   };
 }
 

@@ -1,5 +1,3 @@
-import { existsSync, rmSync } from "node:fs";
-
 import { EngineError } from "./errors.ts";
 import { Journal, readJournal, replay } from "./journal.ts";
 import type { JournalEntry } from "./journal.ts";
@@ -176,8 +174,3 @@ export const noRecorder: Recorder = {
   during: (_operation, work) => work(),
   put: () => Promise.resolve(),
 };
-
-/** Removes the files of a stack. */
-export function removeState(files: StackFiles): void {
-  for (const file of [files.journal, files.state, `${files.state}.bak`]) if (existsSync(file)) rmSync(file);
-}

@@ -38,7 +38,7 @@ function inFamilies(states: readonly ResourceState[]): readonly ResourceState[] 
 }
 
 /** Reads one resource; components and providers are as they were. */
-export async function refreshOne(run: Run, old: ResourceState): Promise<Refreshed> {
+async function refreshOne(run: Run, old: ResourceState): Promise<Refreshed> {
   if (run.stop.reason) return old;
   const step = await takeStep<Step>(run, { op: "refresh", urn: old.urn, old, new: old }, async () => {
     const told = { op: "refresh" as const, urn: old.urn, old };
@@ -78,10 +78,7 @@ function invert(detailed: Readonly<Record<string, PropertyChange>>): Record<stri
 }
 
 /** The resources that are left, without references to those that are gone (deployment_executor.go, rebuildBaseState). */
-export function rebuild(
-  olds: readonly ResourceState[],
-  results: ReadonlyMap<string, Refreshed>,
-): readonly ResourceState[] {
+function rebuild(olds: readonly ResourceState[], results: ReadonlyMap<string, Refreshed>): readonly ResourceState[] {
   const left = olds.filter((old) => results.get(old.urn) !== undefined);
   const there = new Set(left.map((state) => state.urn));
   const byUrn = new Map(olds.map((state) => [state.urn, state]));

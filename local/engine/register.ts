@@ -65,7 +65,6 @@ function stateOf(goal: Goal, old: ResourceState | undefined): ResourceState {
     provider: goal.provider,
     ignoreChanges: goal.ignoreChanges,
     additionalSecretOutputs: goal.additionalSecretOutputs,
-    customTimeouts: goal.customTimeouts,
     importID: goal.importId,
     inputs: goal.inputs,
     created: old?.created,

@@ -43,7 +43,6 @@ export interface Goal {
   readonly ignoreChanges: readonly string[];
   readonly additionalSecretOutputs: readonly string[];
   readonly importId: string;
-  readonly customTimeouts: Readonly<Record<string, number>>;
 }
 
 /** An operation that was begun and whose end the state does not know. */

@@ -25,7 +25,7 @@ export interface StackFile {
 
 /** Where the stack's config is. */
 function stackFilePath(project: Project, stack: string): string {
-  return path.join(project.folder, project.stackConfigFolder, `Pulumi.${stack}.yaml`);
+  return path.join(project.folder, `Pulumi.${stack}.yaml`);
 }
 
 /** Reads Pulumi.<stack>.yaml; one that does not exist says nothing. */

@@ -39,7 +39,7 @@ interface OpenStack extends ReadStack {
 
 const selectionFile = (project: Project) => path.join(project.folder, ".local", "selected-stack");
 
-/** The stack that the command line means: by --stack, PULUMI_STACK, or as selected. */
+/** The stack that the command line means: by --stack, PULUMI_STACK, or the one made last. */
 export function findStack(line: CommandLine, env: NodeJS.ProcessEnv, named?: string): StackPlace {
   const project = findProject(line.folder);
   const folder = stateFolder(env, project.folder);
@@ -47,10 +47,7 @@ export function findStack(line: CommandLine, env: NodeJS.ProcessEnv, named?: str
   const given = named ?? line.stack ?? env["PULUMI_STACK"] ?? selected;
   if (!given) {
     const known = listStacks(folder, project.name);
-    const way =
-      known.length > 0
-        ? `choose one by --stack or \`stack select\`: ${known.join(", ")}`
-        : "make one by `stack init dev`";
+    const way = known.length > 0 ? `name one by --stack: ${known.join(", ")}` : "make one by `stack init dev`";
     throw new EngineError("usage", `no stack is selected; ${way}`);
   }
   const name = given.split("/").at(-1) ?? given;

@@ -42,7 +42,7 @@ const idsIn = async (project: KitProject) =>
   (await project.state()).resources.flatMap((r) => (r.id?.startsWith("id-") ? [r.id] : [])).sort();
 
 describe.concurrent("a run that is interrupted", { timeout: TIMEOUT }, () => {
-  test("a provider process that dies is an error of the resource in flight; the rest is saved", () =>
+  test("a provider process that dies is an error of the resource in flight; the rest is saved (step_executor.go, cancelDueToError)", () =>
     withKitProject(async (project) => {
       beforeCreate(project, `if (inputs.key === "b") process.kill(process.pid, "SIGKILL");`);
       project.write("plan.json", [thing("a"), thing("b", { dependsOn: ["a"] }), thing("c", { dependsOn: ["b"] })]);
@@ -56,7 +56,7 @@ describe.concurrent("a run that is interrupted", { timeout: TIMEOUT }, () => {
       ]);
     }));
 
-  test("Ctrl-C lets the resource in flight finish, begins no other and saves", () =>
+  test("Ctrl-C lets the resource in flight finish, begins no other and saves (deployment_executor.go, Execute)", () =>
     withKitProject(async (project) => {
       beforeCreate(project, HELD);
       project.write("plan.json", [thing("a"), thing("b", { dependsOn: ["a"] })]);
@@ -74,7 +74,7 @@ describe.concurrent("a run that is interrupted", { timeout: TIMEOUT }, () => {
       expect(await idsIn(project)).toEqual(["id-a", "id-b"]);
     }));
 
-  test("a second run is refused and told whose the lock is; a dead one's lock is cleared by cancel", () =>
+  test("a second run is refused and told whose the lock is; a dead one's lock is cleared by cancel (diy/lock.go, checkForLock)", () =>
     withKitProject(async (project) => {
       beforeCreate(project, HELD);
       project.write("plan.json", [thing("a")]);
@@ -95,34 +95,38 @@ describe.concurrent("a run that is interrupted", { timeout: TIMEOUT }, () => {
       expect((await project.run(...up)).status).toBe(0);
     }));
 
-  test.for([1, 2, 3, 4])("after kill -9 the state was true at that moment (seed %i)", (seed) =>
-    withKitProject(async (project) => {
-      const names = Array.from({ length: 12 }, (_, i) => `r${i}`);
-      // Two at a time wait for each other, so that a kill meets creates in flight.
-      beforeCreate(project, `writeFileSync("begun-" + inputs.key, ""); await new Promise((r) => setTimeout(r, 30));`);
-      project.write(
-        "plan.json",
-        names.map((name, i) => thing(name, i < 2 ? {} : { dependsOn: [`r${i - 2}`] })),
-      );
-      const run = project.start(...up);
-      await begun(project, `r${(seed * 5) % 12}`);
-      process.kill(run.pid, "SIGKILL");
-      await run.done;
-      // The provider's process ends with the engine: nothing goes on unseen.
-      const pending = ((await project.state()).pending_operations ?? []).map(
-        (p) => `id-${p.resource.urn.split("::").at(-1) ?? ""}`,
-      );
-      const known = await idsIn(project);
-      const made = Object.keys(world(project));
-      expect(made).toEqual(expect.arrayContaining(known));
-      expect([...known, ...pending]).toEqual(expect.arrayContaining(made));
+  test.for([1, 2, 3, 4])(
+    "after kill -9 the state was true at that moment (backend/snapshot.go, BeginMutation; seed %i)",
+    (seed) =>
+      withKitProject(async (project) => {
+        const names = Array.from({ length: 12 }, (_, i) => `r${i}`);
+        // Two at a time wait for each other, so that a kill meets creates in flight.
+        beforeCreate(project, `writeFileSync("begun-" + inputs.key, ""); await new Promise((r) => setTimeout(r, 30));`);
+        project.write(
+          "plan.json",
+          names.map((name, i) => thing(name, i < 2 ? {} : { dependsOn: [`r${i - 2}`] })),
+        );
+        const run = project.start(...up);
+        await begun(project, `r${(seed * 5) % 12}`);
+        process.kill(run.pid, "SIGKILL");
+        await run.done;
+        // The provider's process ends with the engine: nothing goes on unseen.
+        const pending = ((await project.state()).pending_operations ?? []).map(
+          (p) => `id-${p.resource.urn.split("::").at(-1) ?? ""}`,
+        );
+        const known = await idsIn(project);
+        const made = Object.keys(world(project));
+        expect(made).toEqual(expect.arrayContaining(known));
+        expect([...known, ...pending]).toEqual(expect.arrayContaining(made));
 
-      await project.run("cancel", "--yes");
-      project.write("calls.jsonl", "");
-      expect((await project.run(...up)).status).toBe(0);
-      expect(await idsIn(project)).toEqual(names.map((name) => `id-${name}`).sort());
-      const again = (project.read("calls.jsonl") ?? "").split("\n").filter((line) => line.includes('"call":"create"'));
-      expect(again).toHaveLength(names.length - known.length);
-    }),
+        await project.run("cancel", "--yes");
+        project.write("calls.jsonl", "");
+        expect((await project.run(...up)).status).toBe(0);
+        expect(await idsIn(project)).toEqual(names.map((name) => `id-${name}`).sort());
+        const again = (project.read("calls.jsonl") ?? "")
+          .split("\n")
+          .filter((line) => line.includes('"call":"create"'));
+        expect(again).toHaveLength(names.length - known.length);
+      }),
   );
 });

@@ -91,7 +91,7 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect(await namesIn(project)).toEqual(["a"]);
     }));
 
-  test("three hundred resources are made, found unchanged and deleted", () =>
+  test("three hundred resources are made, found unchanged and deleted (step_executor.go, newStepExecutor)", () =>
     withKitProject(async (project) => {
       const names = Array.from({ length: 300 }, (_, i) => `r${i}`);
       project.write(
@@ -105,18 +105,6 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect(unchanged.out).toContain("301 unchanged");
       expect((await project.run("destroy", "--yes", "--skip-preview")).status).toBe(0);
       expect(JSON.parse(project.read("world.json") ?? "")).toEqual({});
-    }));
-
-  test("a refresh with the program uses the providers as the program sets them up (step_generator.go, refreshMode)", () =>
-    withKitProject(async (project) => {
-      project.write("plan.json", [thing("a"), thing("b")]);
-      await project.run(...up);
-      project.write("world.json", { "id-a": { key: "a", size: 5 } });
-      const { status, out } = await project.run("refresh", "--yes", "--skip-preview", "--run-program", "--diff");
-      expect(status).toBe(0);
-      expect(out).toContain("+ size: 5");
-      expect(await namesIn(project)).toEqual(["a"]);
-      expect((await project.state()).resources.find((r) => r.id === "id-a")?.inputs).toMatchObject({ size: 5 });
     }));
 
   test("destroy takes targets, and refuses to drag others along (step_generator.go, GenerateDeletes)", () =>

@@ -82,14 +82,6 @@ describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
       expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
     }));
 
-  test("outputs are told, and secret ones only when asked", () =>
-    withKitProject(async (project) => {
-      project.write("plan.json", [{ name: "a", inputs: { key: "a" } }]);
-      await project.run(...up);
-      expect((await project.run("stack", "output", "tokens")).out).toBe('{"a":"t-id-a"}\n');
-      expect(JSON.parse((await project.run("stack", "output", "--json")).out)).toEqual({ tokens: { a: "t-id-a" } });
-    }));
-
   test("secret config is encrypted in the stack file and reaches the provider in the clear", () =>
     withKitProject(async (project) => {
       project.write("plan.json", [{ name: "a", inputs: { key: "a" } }]);

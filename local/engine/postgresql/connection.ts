@@ -13,8 +13,6 @@ interface ServerSettings {
   readonly username: string;
   readonly password: string | undefined;
   readonly database: string;
-  /** Who is connected in the end, where the login is another. */
-  readonly databaseUsername: string;
   readonly superuser: boolean;
   readonly sslmode: string;
   readonly rootCertificate: string | undefined;
@@ -22,13 +20,13 @@ interface ServerSettings {
 }
 
 const KNOWN: readonly string[] = (
-  "host port username password database databaseUsername superuser sslmode sslMode sslrootcert " +
+  "host port username password database superuser sslmode sslrootcert " +
   "connectTimeout maxConnections expectedVersion version"
 ).split(" ");
 const SSL_MODES: readonly string[] = ["disable", "require", "verify-ca", "verify-full"];
 
-/** Reads the provider's inputs, of which all but texts come as JSON; the environment fills in what the real provider takes from it. */
-export function parseSettings(inputs: Props, env: NodeJS.ProcessEnv): ServerSettings {
+/** Reads the provider's inputs, of which all but texts come as JSON. */
+export function parseSettings(inputs: Props): ServerSettings {
   const unknown = Object.keys(inputs).find(
     (key) => !key.startsWith("__") && !KNOWN.includes(key) && inputs[key] !== "" && inputs[key] !== null,
   );
@@ -38,23 +36,21 @@ export function parseSettings(inputs: Props, env: NodeJS.ProcessEnv): ServerSett
     const value = textOf(inputs[key]);
     return value === "" ? undefined : value;
   };
-  const username = text("username") ?? env["PGUSER"] ?? "postgres";
   // lib/pq takes no mode as `require`: encrypted, and the server's certificate is not looked at.
-  const sslmode = text("sslmode") ?? text("sslMode") ?? env["PGSSLMODE"] ?? "require";
+  const sslmode = text("sslmode") ?? "require";
   if (!SSL_MODES.includes(sslmode)) {
     throw new EngineError("resource", `postgresql.Provider: sslmode is "${sslmode}"; it takes ${SSL_MODES.join(", ")}`);
   }
   return {
-    host: text("host") ?? env["PGHOST"] ?? "localhost",
-    port: Number(text("port") ?? env["PGPORT"] ?? 5432),
-    username,
-    password: text("password") ?? env["PGPASSWORD"],
-    database: text("database") ?? env["PGDATABASE"] ?? "postgres",
-    databaseUsername: text("databaseUsername") ?? username,
-    superuser: (text("superuser") ?? env["PGSUPERUSER"] ?? "true") !== "false",
+    host: text("host") ?? "localhost",
+    port: Number(text("port") ?? 5432),
+    username: text("username") ?? "postgres",
+    password: text("password"),
+    database: text("database") ?? "postgres",
+    superuser: text("superuser") !== "false",
     sslmode,
     rootCertificate: text("sslrootcert"),
-    connectTimeoutSeconds: Number(text("connectTimeout") ?? env["PGCONNECT_TIMEOUT"] ?? 180),
+    connectTimeoutSeconds: Number(text("connectTimeout") ?? 180),
   };
 }
 
@@ -67,8 +63,8 @@ function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["s
   return { ...ca, rejectUnauthorized: verified, checkServerIdentity: () => undefined };
 }
 
-/** Milliseconds for which a connection waits for the next operation: none is in the way of a CREATE DATABASE from its database. */
-const IDLE = 1_000;
+/** Milliseconds for which a connection waits for the next operation. A CREATE DATABASE from its database waits five seconds for it. */
+const IDLE = 3_000;
 
 /** The connections of one provider: an operation has one for itself, and the next one may get it. */
 export class Connections {
@@ -188,7 +184,7 @@ export class Server {
 
   /** Runs the work as a member of the role, for the moment if it is none. */
   async asMember<T>(role: string, work: () => Promise<T>): Promise<T> {
-    const self = this.settings.databaseUsername;
+    const self = this.settings.username;
     try {
       // Two that grant and take back the same membership at once would take it from each other (helpers.go, pgLockRole). While
       // this one shares the lock nobody does that: a membership that is there stays, and databases are made side by side.

@@ -41,7 +41,7 @@ export async function createDatabase(server: Server, inputs: Props): Promise<str
   await asOwner(server, owner, () =>
     server.query(
       `error creating database "${name}"`,
-      `CREATE DATABASE ${ident(name)} OWNER ${ident(owner || server.settings.databaseUsername)}` +
+      `CREATE DATABASE ${ident(name)} OWNER ${ident(owner || server.settings.username)}` +
         clause("TEMPLATE", text(inputs, "template") || "template0", ident) +
         clause("ENCODING", text(inputs, "encoding") || "UTF8", literal) +
         clause("LC_COLLATE", text(inputs, "lcCollate"), literal) +

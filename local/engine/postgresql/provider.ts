@@ -37,17 +37,14 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
 };
 
-/** How many resources are read at a time. */
-const READERS = 2;
-
 /** The types that the stand-in makes. */
 export const POSTGRESQL_TYPES: readonly string[] = Object.keys(KINDS);
 
 /** Stands in for the provider of @pulumi/postgresql: the same statements, the same outputs, the same errors. */
 export class PostgresqlProvider implements Provider {
   readonly #inputs: Props;
-  /** A refresh reads hundreds of roles and databases, each in a moment: few connections serve them all. */
-  readonly #readers = new Slots(READERS);
+  /** A refresh reads hundreds of roles and databases, each in a moment: one connection serves them all. */
+  readonly #reading = new Slots(1);
   #connections: Connections | undefined;
 
   constructor(inputs: Props) {
@@ -77,7 +74,7 @@ export class PostgresqlProvider implements Provider {
 
   async read(existing: Existing): Promise<ReadResult> {
     const kind = kindOf(existing.urn);
-    const outputs = await this.#readers.run(() =>
+    const outputs = await this.#reading.run(() =>
       this.#connected("refreshing", existing.urn, (server) => kind.read(server, existing.id, existing.outputs)),
     );
     if (!outputs) return { id: "", outputs: {} };
@@ -128,7 +125,7 @@ export class PostgresqlProvider implements Provider {
 
   async #connected<T>(doing: string, urn: string, work: (server: Server) => Promise<T>): Promise<T> {
     try {
-      this.#connections ??= new Connections(parseSettings(this.#inputs, process.env));
+      this.#connections ??= new Connections(parseSettings(this.#inputs));
       return await this.#connections.use(work);
     } catch (error) {
       if (error instanceof PartialFailure || (error instanceof EngineError && error.code === "refused")) throw error;

@@ -63,12 +63,12 @@ export async function readRole(server: Server, id: string, state: Props): Promis
 /** Only a superuser can see passwords; of the stored form no more can be told than whether an MD5 one is the same. */
 async function readPassword(server: Server, row: RoleRow, state: Props): Promise<string | null> {
   const known = (state["password"] ?? null) as string | null;
-  const { superuser, databaseUsername } = server.settings;
+  const { superuser, username } = server.settings;
   if (known === null || known === "" || !row.rolcanlogin || !superuser) return known;
-  if (!(await server.isSuperuser(databaseUsername))) {
+  if (!(await server.isSuperuser(username))) {
     throw new EngineError(
       "resource",
-      `could not read role password from Postgres as connected user ${databaseUsername} is not a SUPERUSER. You can set ` +
+      `could not read role password from Postgres as connected user ${username} is not a SUPERUSER. You can set ` +
         "`superuser = false` in the provider configuration so it will not try to read the password from Postgres",
     );
   }

@@ -150,7 +150,7 @@ export async function updateRole(server: Server, id: string, outputs: Props, inp
 /** Gives what the role owns to the connected user, takes its rights away, and drops it. */
 export async function deleteRole(server: Server, outputs: Props): Promise<void> {
   const name = text(outputs, "name");
-  const self = server.settings.databaseUsername;
+  const self = server.settings.username;
   await server.transaction(async () => {
     await server.lockRole(name, "pg_advisory_xact_lock");
     if (get(outputs, "skipReassignOwned") !== true) {

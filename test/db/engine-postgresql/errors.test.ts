@@ -15,7 +15,7 @@ describe.concurrent(
   "the PostgreSQL stand-ins, where the server does not do what is asked",
   { timeout: TIMEOUT },
   () => {
-    test("a server that cannot be reached is an error that says which; nothing is in the state", () =>
+    test("a server that cannot be reached is an error that says which; nothing is in the state (config.go, Connect)", () =>
       withKitAdmin(({ env }) =>
         withKitProject(
           async (project) => {
@@ -30,7 +30,7 @@ describe.concurrent(
         ),
       ));
 
-    test("a wrong password is told with its SQLSTATE, and the password itself is nowhere", () =>
+    test("a wrong password is told with its SQLSTATE, and the password itself is nowhere (config.go, Connect)", () =>
       withKitAdmin(({ env }) =>
         withKitProject(
           async (project) => {
@@ -45,7 +45,7 @@ describe.concurrent(
         ),
       ));
 
-    test("names that need quoting are made, changed, read and deleted", () =>
+    test("names that need quoting are made, changed, read and deleted (resource_postgresql_role.go, QuoteIdentifier)", () =>
       withKitAdmin(({ env, names }) =>
         withKitProject(
           async (project) => {
@@ -73,7 +73,7 @@ describe.concurrent(
         ),
       ));
 
-    test("a connection that is cut in the middle fails the resource; the next up goes on", () =>
+    test("a connection that is cut in the middle fails the resource; the next up goes on (resource_postgresql_role.go, Create)", () =>
       withKitAdmin(async ({ env, names }) => {
         const proxy = await startProxy(testServer().port);
         try {
