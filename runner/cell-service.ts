@@ -8,6 +8,8 @@ import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look
 import { TaskQueue } from "./queue.ts";
 import { makeCall, type Outcome, type Task } from "./run.ts";
 import { ServerClock, steadyNow } from "./steady-clock.ts";
+import { logCall } from "./run-log.ts";
+import { notVisited, type Visited } from "./visited.ts";
 
 /** Milliseconds from one look at what is due to the next. */
 const TICK = 100;
@@ -30,16 +32,6 @@ export interface CellOptions {
   readonly log: Logger;
   /** Told of each call that was made, for the metrics. */
   readonly observe: (task: Task, outcome: Outcome) => void;
-}
-
-interface Visited {
-  readonly known: MerchantKnowledge;
-  nextVisit: number;
-  nextDays: number;
-  visiting: boolean;
-  failures: number;
-  /** Left alone until then, after its database could not be reached. */
-  retryAt: number;
 }
 
 /** Serves one cell: looks at it, visits its merchants, runs what is due. What goes wrong with it costs no other cell. */
@@ -163,17 +155,9 @@ export class CellService {
         if (scheduler === "pg_cron") this.#due.forget(merchant);
         continue;
       }
-      const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
-      const known: MerchantKnowledge = { merchant, database, suspended, scheduler, knownSince: now, ...nothing };
-      this.#known.merchants.set(merchant, known);
-      this.#merchants.set(merchant, {
-        known,
-        nextVisit: 0,
-        nextDays: 0,
-        visiting: false,
-        failures: 0,
-        retryAt: 0,
-      });
+      const visited = notVisited({ merchant, database, suspended, scheduler }, now);
+      this.#known.merchants.set(merchant, visited.known);
+      this.#merchants.set(merchant, visited);
     }
   }
 
@@ -260,7 +244,7 @@ export class CellService {
     const visited = this.#merchants.get(task.merchant);
     try {
       const outcome = await this.#connected(() => makeCall(server, task, (pid) => this.#pids.set(task, pid)));
-      this.#logCall(task, outcome);
+      logCall(this.#options.log, task, outcome);
       observe(task, outcome);
       if (outcome.error?.code === NOT_DUE_YET) {
         // The server's clock was set back since the last look: ask it again before anything else.
@@ -278,21 +262,6 @@ export class CellService {
       this.#pids.delete(task);
       this.#queue.done(task);
       if (!this.#stopping && !this.#away) this.#startRuns(steadyNow());
-    }
-  }
-
-  #logCall(task: Task, { runs, error }: Outcome): void {
-    const { log } = this.#options;
-    const about = { merchant: task.merchant, due: new Date(task.due).toISOString() };
-    for (const { run, job, status, rows, seconds, more, quarantined } of runs) {
-      const level = status === "failed" ? "error" : "info";
-      log[level]({ ...about, job, run, status, rows, seconds, more, quarantined }, `run ${status}`);
-    }
-    if (error !== undefined) {
-      log.error(
-        { ...about, job: task.job ?? "run_overdue", sqlstate: error.code, err: error.message },
-        "the call failed",
-      );
     }
   }
 

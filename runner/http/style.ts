@@ -37,6 +37,7 @@ p.note, .note { color: var(--quiet); font-size: .875rem; }
 .key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none; font-size: .875rem; }
 .key svg { width: .75rem; height: .75rem; margin-right: .375rem; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: .375rem; }
+.scroll table { min-width: 42rem; }
 table { width: 100%; border-collapse: collapse; font-size: .9375rem; font-variant-numeric: tabular-nums; }
 caption { padding: .5rem .75rem; text-align: left; color: var(--quiet); font-size: .875rem; }
 th, td { padding: .5rem .75rem; border-top: 1px solid var(--line); text-align: left; vertical-align: top; }

@@ -1,4 +1,6 @@
 // Troubles that are planted on a real server, and what health, metrics, page and status say of them.
+import { spawnSync } from "node:child_process";
+import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createMetrics } from "../../../runner/http/metrics.ts";
 import { createServer } from "../../../runner/http/server.ts";
@@ -7,6 +9,7 @@ import { steadyNow } from "../../../runner/steady-clock.ts";
 import { errorOf, JobsDatabase } from "../../jobs/database.ts";
 import { makeTestJobs } from "../../jobs/test-jobs.ts";
 import { onboard, prepareCell, specOf, sqlRoot, testCell } from "../../merchants.ts";
+import { makeProject } from "../../project.ts";
 import { letRunnerIn, runnerConfig, startTestFleet, type TestFleet } from "../../runner/kit.ts";
 import { freePort } from "../../runner/port.ts";
 import { type OwnServer, startOwnServer, superuserClient, waitFor } from "../../server.ts";
@@ -212,6 +215,22 @@ describe("troubles that are planted", () => {
     expect(lines).toHaveLength(EXPECTED.length);
     expect(lines[0]).toMatch(/!! lot_expiry of overdue is overdue, since \d{4}-\d\d-\d\d 02:00 GMT \(/);
     expect(text).toContain("in merchant_overdue: call app.run_job('lot_expiry')");
+  });
+
+  test("npm run status does so for the cells of a stack, and its exit status says that something did not run", async () => {
+    const project = await makeProject({ merchants: {}, server: own.server });
+    try {
+      const program = path.join(import.meta.dirname, "..", "..", "..", "local", "status.ts");
+      const { status, stdout, stderr } = spawnSync(process.execPath, [program, "--stack", "test"], {
+        cwd: project.folder,
+        env: project.env,
+        encoding: "utf8",
+      });
+      expect([status, stderr]).toEqual([1, ""]);
+      expect(stdout).toMatch(/^lot_expiry of overdue is overdue, since .*; and 4 more troubles\.\n/);
+    } finally {
+      project.remove();
+    }
   });
 });
 

@@ -78,7 +78,7 @@ describe("the runner", () => {
       for (const statement of [
         "select from app.lots",
         "select from app.ledger_entries",
-        "select from app.job_quarantine",
+        "select item from app.job_quarantine",
         "update app.jobs set enabled = false",
         "delete from app.job_runs",
         "select app.grant_lot('a', now() + interval '1 day', 1)",

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, parseConfig } from "../../../runner/config.ts";
+import { answerHealth } from "../../../runner/http/health.ts";
+import { createMetrics } from "../../../runner/http/metrics.ts";
+import { createServer } from "../../../runner/http/server.ts";
+import { knowNothing } from "../../../runner/knowledge.ts";
+import { steadyNow } from "../../../runner/steady-clock.ts";
+import { findTroubles } from "../../../runner/trouble.ts";
+import { fleetOf } from "../../browser/fleets.ts";
+
+const now = steadyNow();
+const TOKEN = "a token of thirty characters!!";
+
+function server(host: string, token?: string, knowledge = fleetOf(2, now)) {
+  return createServer({ knowledge, metrics: createMetrics(), listen: { host, port: 0 }, token });
+}
+
+describe("who may ask", () => {
+  test("bound to a network it does not start without a token that cannot be guessed", () => {
+    expect(() => server("0.0.0.0")).toThrow(/MERCHANT_JOBS_RUNNER_TOKEN/);
+    expect(() => server("::")).toThrow(ConfigError);
+    expect(() => server("127.0.0.1", "short")).toThrow(/fewer than 16 characters/);
+    expect(() => server("0.0.0.0", TOKEN)).not.toThrow();
+    expect(() => server("127.0.0.1")).not.toThrow();
+  });
+
+  test.for(["/", "/health", "/metrics", "/health?x=/healthz", "/style.css", "/nothing"])(
+    "%s needs the token",
+    async (url) => {
+      const app = server("0.0.0.0", TOKEN);
+      for (const authorization of [undefined, "Bearer", "Bearer wrong", `Basic ${TOKEN}`, `Bearer ${TOKEN}x`]) {
+        const { statusCode, body } = await app.inject({ url, headers: { ...(authorization && { authorization }) } });
+        expect([statusCode, body]).toEqual([401, '{"error":"give the bearer token"}']);
+      }
+      const { statusCode } = await app.inject({ url, headers: { authorization: `Bearer ${TOKEN}` } });
+      expect(statusCode).toBe(url === "/nothing" ? 404 : 200);
+    },
+  );
+
+  test("those who start it may ask whether it lives and is ready", async () => {
+    const app = server("0.0.0.0", TOKEN);
+    expect((await app.inject("/healthz")).statusCode).toBe(200);
+    expect((await app.inject("/readyz")).statusCode).toBe(200);
+    const young = server("0.0.0.0", TOKEN, knowNothing(["home"], { cell: 15_000, merchant: 300_000 }, now));
+    expect((await young.inject("/readyz")).statusCode).toBe(503);
+  });
+});
+
+describe("what is too old, or wrong with a clock", () => {
+  test("nothing is known yet: 503, and no trouble before there was time to look", () => {
+    const young = knowNothing(["home"], { cell: 15_000, merchant: 300_000 }, now);
+    expect(answerHealth(young, {}, now)).toMatchObject({ code: 503, body: { status: "starting", troubles: [] } });
+    expect(findTroubles(young, now + 60_001)).toMatchObject([
+      { kind: "unseen", severe: true, cell: "home", since: now },
+    ]);
+  });
+
+  test("a cell that has not answered for four looks, a merchant that was not visited in three rounds", () => {
+    const fleet = fleetOf(2, now);
+    expect(findTroubles(fleet, now)).toEqual([]);
+    fleet.cells.get("home")!.merchants.get("merchant0001")!.seenAt = now - 900_001;
+    expect(findTroubles(fleet, now)).toMatchObject([{ kind: "unseen", severe: true, merchant: "merchant0001" }]);
+    fleet.cells.get("home")!.seenAt = now - 60_001;
+    expect(findTroubles(fleet, now).map(({ merchant }) => merchant)).toEqual(["merchant0001", undefined]);
+    expect(answerHealth(fleet, {}, now).code).toBe(503);
+    expect(answerHealth(fleet, { merchant: "merchant0000", cell: "other" }, now).code).toBe(404);
+  });
+
+  test.for([
+    [59_000, []],
+    [-61_000, [{ kind: "clock_skew", severe: false, text: "the clock of cell home is 61 s behind the one here" }]],
+    [
+      3_600_000,
+      [{ kind: "clock_skew", severe: false, text: "the clock of cell home is 3600 s ahead of the one here" }],
+    ],
+  ] as const)("clocks that differ by %i ms", ([clockSkew, expected]) => {
+    const fleet = fleetOf(1, now);
+    fleet.cells.get("home")!.clockSkew = clockSkew;
+    expect(findTroubles(fleet, now)).toMatchObject(expected);
+    expect(answerHealth(fleet, {}, now).code).toBe(200);
+  });
+});
+
+describe("the configuration", () => {
+  test("has defaults for everything but where the cells are", () => {
+    expect(parseConfig("cells: {home: {host: db.example.com, credential: {file: /run/secrets/x}}}", "it")).toEqual({
+      cells: {
+        home: {
+          host: "db.example.com",
+          port: 5432,
+          user: "merchant_jobs_runner",
+          credential: { file: "/run/secrets/x" },
+          tls: "verify-full",
+        },
+      },
+      listen: { host: "127.0.0.1", port: 9187 },
+      maxRunsPerCell: 5,
+      rescue: true,
+      cellEverySeconds: 15,
+      merchantEverySeconds: 300,
+      graceSeconds: 25,
+    });
+  });
+
+  test("every problem is named at once, with its place and without a value", () => {
+    const text = JSON.stringify({
+      cells: {
+        Home: { host: "h", credential: { env: "A" } },
+        eu: { host: "h", tls: "disable", credential: "hunter2" },
+      },
+      maxRunsPerCell: 0,
+      merchants: {},
+    });
+    let message = "";
+    try {
+      parseConfig(text, "runner.yaml");
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    for (const place of ["cells.Home", "cells.eu.credential", "maxRunsPerCell", "merchants"]) {
+      expect(message).toContain(place);
+    }
+    expect(message).not.toContain("hunter2");
+    expect(() => parseConfig("", "it")).toThrow(/cells/);
+    expect(() => parseConfig("{", "it")).toThrow(/neither YAML nor JSON/);
+  });
+});
