@@ -75,8 +75,10 @@ export function summarize(stack: string, run: SeenRun): Summary {
 }
 
 /** What takes something away that cannot be had back: also a resource that is only forgotten is looked at first. */
-function isDestructive({ op, kind }: Change): boolean {
-  return op === "delete" || op === "replace" || (kind === "Offboard" && op === "create");
+function isDestructive({ op, kind, difference }: Change): boolean {
+  if (op === "delete" || op === "replace") return true;
+  // A merchant begins to leave, or is dropped now.
+  return kind === "Offboard" && (op === "create" || (difference?.property === "drop" && difference.after === "true"));
 }
 
 function createdIn(difference: Difference | undefined, created: ReadonlySet<string>): boolean {
@@ -90,6 +92,8 @@ function changesOf({ op, urn, old, new: next, changed }: Step, owner: Owner): re
   const retained = known === "delete" && old?.retainOnDelete === true;
   const whole = { owner, kind, op: known, difference: undefined, retained };
   if (known !== "update") return [whole];
+  // Its inputs are a hash for each merchant of its wave, which say nothing to a reader.
+  if (kind === "Gate") return [{ ...whole, kind: `${kind} ${nameOf(urn)}` }];
   const differences = old && next ? differencesBetween(old, next, changed) : [];
   const suspends = differences.some(({ object, property }) => object === "" && property === "suspended");
   // A merchant's jobs rest because it does: its one line says so.

@@ -73,6 +73,7 @@ function destructiveLines(changes: readonly SharedChange[], summary: Summary): r
 function verbOf({ change: { op, retained } }: SharedChange): string {
   if (op === "replace") return "**replaces** (deletes and makes anew)";
   if (op === "create") return "**begins to offboard** by";
+  if (op === "update") return "**drops** by";
   return retained ? "**forgets** (it stays on the server)" : "**deletes**";
 }
 
