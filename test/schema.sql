@@ -1862,6 +1862,7 @@ REVOKE ALL ON FUNCTION app.expire_lots_batch(p_now timestamp with time zone, p_l
 
 REVOKE ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) TO merchant_schema_job;
+GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) TO merchant_schema_job;
@@ -1869,6 +1870,7 @@ GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error tex
 
 REVOKE ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) TO merchant_schema_job;
+GRANT ALL ON PROCEDURE app.find_overdue(IN p_tried text[], INOUT p_job text, INOUT p_due timestamp with time zone) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.finish_key(p_key text, p_state text, p_response jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.finish_key(p_key text, p_state text, p_response jsonb) TO merchant_schema_app;

@@ -48,7 +48,7 @@ const jobs: readonly Cron[] = [
     "coral",
     `update cron.job set active = true ${job("lot_expiry")}`,
     "~ lot_expiry: {",
-    "~ active: false => true",
+    "+ resumed: true",
   ],
   ["a job deleted", "bluebird", `delete from cron.job ${job("history_cleanup")}`, "- history_cleanup: {"],
   [
@@ -131,7 +131,7 @@ const engine: readonly Cron[] = [
     "dahlia",
     "update app.jobs set time_limit_seconds = 1 where name = 'lot_expiry'",
     "~ lot_expiry: {",
-    "~ timeLimitSeconds: 3600 => 1",
+    "~ timeLimitSeconds: 600 => 1",
   ],
   [
     "a job's retention changed",
@@ -181,7 +181,7 @@ const engine: readonly Cron[] = [
     "delete from app.jobs where name = 'lot_expiry'",
     "~ lot_expiry: {",
     "- batchSize: 2000",
-    "- timeLimitSeconds: 3600",
+    "- timeLimitSeconds: 600",
   ],
   [
     "a job added to app.jobs",

@@ -60,7 +60,7 @@ const routines: readonly ObjectDrift[] = [
     "grant execute on function app.begin_run(text, timestamptz) to public",
     {
       "routine app.begin_run(text,timestamp with time zone)":
-        "grants: $job:EXECUTE $owner:EXECUTE => grants: $job:EXECUTE $owner:EXECUTE public:EXECUTE",
+        "grants: …$job:EXECUTE…=> grants: …public:EXECUTE",
     },
   ],
   [

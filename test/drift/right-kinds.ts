@@ -1,15 +1,12 @@
 import type { ObjectDrift } from "./object-kinds.ts";
 
-const database = "grants: $app:CONNECT $app:TEMPORARY $job:CONNECT $owner:CONNECT $owner:CREATE $owner:TEMPORARY";
-const schema = "grants: $app:USAGE $job:USAGE $owner:CREATE $owner:USAGE";
-
 /** Rights, owners and settings of what is in a merchant's database, and of the database itself. */
 export const rightKinds: readonly ObjectDrift[] = [
   [
     "CONNECT on a database given to PUBLIC",
     "grove",
     "grant connect on database $db to public",
-    { database: `${database} => ${database} public:CONNECT` },
+    { database: "grants: …$app:CONNECT…=> grants: …public:CONNECT" },
   ],
   [
     "a database made a template",
@@ -21,13 +18,13 @@ export const rightKinds: readonly ObjectDrift[] = [
     "CREATE on a schema given away",
     "grove",
     "grant create on schema app to $app",
-    { "schema app": `${schema} => grants: $app:CREATE $app:USAGE $job:USAGE $owner:CREATE $owner:USAGE` },
+    { "schema app": "grants: …=> grants: …$app:CREATE $app:USAGE…" },
   ],
   [
     "a right on a schema handed on",
     "hazel",
     "grant usage on schema app to $app with grant option",
-    { "schema app": `${schema} => grants: $app:USAGE* $job:USAGE $owner:CREATE $owner:USAGE` },
+    { "schema app": "grants: …$app:USAGE …=> grants: …$app:USAGE* …" },
   ],
   [
     "a schema's owner changed",
@@ -72,7 +69,7 @@ export const rightKinds: readonly ObjectDrift[] = [
     "a setting of the job role",
     "grove",
     "alter role $job in database $db set statement_timeout = '9h'",
-    { "settings of role $job": "statement_timeout=1h => statement_timeout=9h" },
+    { "settings of role $job": "statement_timeout=…=> statement_timeout=9h" },
   ],
   [
     "a setting of the application's role",

@@ -74,10 +74,17 @@ const resourcesOf = (kind: DriftKind) => [
 function isShown(kind: DriftKind, text: string): boolean {
   let from = 0;
   for (const line of kind.shows) {
-    const [before = "", after = ""] = textOf(kind, line).split("…");
-    const found = text.indexOf(before, from);
-    if (found < 0 || !text.slice(found, text.indexOf("\n", found)).includes(after)) return false;
-    from = found + before.length;
+    const [first = "", ...others] = textOf(kind, line).split("…");
+    const found = text.indexOf(first, from);
+    if (found < 0) return false;
+    const shown = text.slice(found + first.length, text.indexOf("\n", found));
+    let at = 0;
+    for (const part of others) {
+      const next = shown.indexOf(part, at);
+      if (next < 0) return false;
+      at = next + part.length;
+    }
+    from = found + first.length;
   }
   return true;
 }

@@ -57,8 +57,15 @@ async function healEach(spec: MerchantSpec, kinds: readonly ObjectKind[]): Promi
 
 /** `…` stands for anything. */
 function isLike(wanted: string, shown: string): boolean {
-  const [before = "", after] = wanted.split("…");
-  return after === undefined ? shown === wanted : shown.startsWith(before) && shown.endsWith(after);
+  const parts = wanted.split("…");
+  const ends = shown.startsWith(parts[0] ?? "") && shown.endsWith(parts.at(-1) ?? "");
+  let at = 0;
+  const inOrder = parts.every((part) => {
+    const found = shown.indexOf(part, at);
+    at = found + part.length;
+    return found >= 0;
+  });
+  return parts.length === 1 ? shown === wanted : ends && inOrder;
 }
 
 test("each damage is drift by the object's name, declared => found, and is healed; healing twice does nothing", async () => {
