@@ -48,7 +48,8 @@ async function readRuns({ address, database, jobRole }: Leaver): Promise<readonl
        union all
        select pg_catalog.format('process %s of role %s', a.pid, a.usename)
        from pg_catalog.pg_stat_activity as a
-       where a.datname = pg_catalog.current_database() and a.usename = $1::text and a.state <> 'idle'
+       where a.datname = pg_catalog.current_database() and a.usename in ($1::text, 'merchant_jobs_runner')
+         and a.state <> 'idle'
          and not exists (select from app.job_runs as r where r.status = 'running' and r.backend_pid = a.pid)`,
       [jobRole],
     );

@@ -100,7 +100,8 @@ async function hasLauncher(session: Session): Promise<boolean> {
   for (let look = 1; ; look += 1) {
     const { rows } = await session.query<{ there: boolean }>(
       `select exists (
-         select from pg_catalog.pg_stat_activity as a where a.application_name = 'pg_cron scheduler'
+         select from pg_catalog.pg_stat_activity as a
+         where a.application_name = 'pg_cron scheduler' and a.backend_type is distinct from 'client backend'
        ) as there`,
     );
     if (rows[0]?.there === true) return true;

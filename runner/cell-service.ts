@@ -17,8 +17,6 @@ const TICK = 100;
 const VISITS_AT_ONCE = 2;
 /** Milliseconds. The last 30 days are read that often; each run of today is in them by then. */
 const DAYS_EVERY = 3_600_000;
-/** Seconds. A call of everything that is overdue has no limit of its own: each of its jobs has. */
-const OVERDUE_LIMIT = 24 * 3600;
 /** SQLSTATE of app.begin_run: the due time is in the future, by the server's clock. */
 const NOT_DUE_YET = "MJ011";
 
@@ -69,12 +67,13 @@ export class CellService {
     clearInterval(this.#ticker);
     const end = steadyNow() + grace;
     while (this.#queue.running > 0 && steadyNow() < end) await pause();
+    const last = steadyNow() + 3_000;
+    // All at once: on a server that hangs each would wait for its connection.
     for (const pid of this.#pids.values()) {
-      await cancel(this.#options.server, pid).catch((error: unknown) => {
+      void cancel(this.#options.server, pid).catch((error: unknown) => {
         this.#options.log.warn({ err: error }, "a run could not be cancelled; it goes on by itself, or is abandoned");
       });
     }
-    const last = steadyNow() + 3_000;
     while (this.#queue.running > 0 && steadyNow() < last) await pause();
   }
 
@@ -162,7 +161,7 @@ export class CellService {
   }
 
   #startVisits(now: number): void {
-    if (this.#visits >= VISITS_AT_ONCE) return;
+    if (this.#stopping || this.#away || this.#visits >= VISITS_AT_ONCE) return;
     for (const visited of this.#merchants.values()) {
       if (visited.visiting || visited.nextVisit > now || visited.retryAt > now) continue;
       void this.#visit(visited);
@@ -182,6 +181,7 @@ export class CellService {
         known.days = found.days;
         visited.nextDays = steadyNow() + DAYS_EVERY;
       }
+      if (!this.#isKnown(visited)) return;
       const isFirst = known.seenAt === undefined;
       this.#learnJobs(visited, found.jobs, true);
       // The first visits come one after the other; those that follow are spread.
@@ -215,14 +215,19 @@ export class CellService {
   }
 
   #rescue({ merchant, database }: MerchantKnowledge, jobs: readonly JobLook[], now: number): void {
-    const overdue = jobs.filter(({ overdueSince }) => overdueSince !== undefined).map(({ job }) => job);
+    // What runs, or failed, was started: while the launcher is there, pg_cron's own catch-up tries it again.
+    const isLeft = ({ runningSince, failuresInRow }: JobLook) =>
+      runningSince === undefined && (this.#known.launcher === false || failuresInRow === 0);
+    const overdue = jobs.filter((job) => job.overdueSince !== undefined && isLeft(job)).map(({ job }) => job);
     if (overdue.length === 0) return;
     this.#options.log.warn(
       { merchant, jobs: overdue, launcher: this.#known.launcher },
       "pg_cron did not run what is overdue: the runner does",
     );
     this.#known.rescuingSince ??= steadyNow();
-    this.#queue.add({ merchant, database, job: undefined, due: now, timeLimitSeconds: OVERDUE_LIMIT });
+    // Each of its jobs runs once at most.
+    const timeLimitSeconds = jobs.reduce((sum, job) => sum + job.timeLimitSeconds, 0);
+    this.#queue.add({ merchant, database, job: undefined, due: now, timeLimitSeconds });
   }
 
   #isOverdue(): boolean {
@@ -243,17 +248,23 @@ export class CellService {
     const { server, observe } = this.#options;
     const visited = this.#merchants.get(task.merchant);
     try {
-      const outcome = await this.#connected(() => makeCall(server, task, (pid) => this.#pids.set(task, pid)));
+      const outcome = await this.#connected(() =>
+        makeCall(server, task, (pid) => {
+          if (this.#stopping) throw new Error("the runner stops");
+          this.#pids.set(task, pid);
+        }),
+      );
       logCall(this.#options.log, task, outcome);
       observe(task, outcome);
       if (outcome.error?.code === NOT_DUE_YET) {
         // The server's clock was set back since the last look: ask it again before anything else.
         this.#nextLook = 0;
+        this.#due.notYet(task);
       }
-      if (visited) this.#learnJobs(visited, outcome.jobs, false);
+      if (visited && this.#isKnown(visited)) this.#learnJobs(visited, outcome.jobs, false);
     } catch (error) {
       // Nobody knows how far it came: what it did not do is due again.
-      if (visited) {
+      if (visited && this.#isKnown(visited)) {
         this.#failed(visited, error);
         this.#queue.done(task);
         this.#queue.add(task);
@@ -263,6 +274,11 @@ export class CellService {
       this.#queue.done(task);
       if (!this.#stopping && !this.#away) this.#startRuns(steadyNow());
     }
+  }
+
+  /** False for a merchant that left the registry, or got another database, meanwhile. */
+  #isKnown(visited: Visited): boolean {
+    return this.#merchants.get(visited.known.merchant) === visited;
   }
 
   #failed(visited: Visited, error: unknown): void {

@@ -75,6 +75,9 @@ export async function connect(server: Server, database: string, statementTimeout
     await client.connect();
   } catch (error) {
     void client.end().catch(() => undefined);
+    // PostgreSQL knows every parameter that is sent at the start; PgBouncer refuses those that it does not
+    // (https://github.com/pgbouncer/pgbouncer/issues/1074).
+    if (codeOf(error) === PROTOCOL_VIOLATION) throw pooled(server, error);
     throw notConnected(address, database, error);
   }
   return { client, close: () => closeClient(client) };
@@ -100,11 +103,17 @@ function streamOf(client: pg.Client): { destroy(): void } | undefined {
 export async function assertDirect(connection: Connection, server: Server): Promise<void> {
   const { rows } = await connection.client.query<{ pid: number }>("select pg_catalog.pg_backend_pid() as pid");
   const told = (connection.client as unknown as { processID: number | null }).processID;
-  if (rows[0]?.pid === told) return;
-  throw new ConvergeError(
+  if (rows[0]?.pid !== told) throw pooled(server);
+}
+
+const PROTOCOL_VIOLATION = "08P01";
+
+function pooled(server: Server, cause?: unknown): ConvergeError {
+  return new ConvergeError(
     "unsupported",
     `cell ${server.cell}: a connection pooler answers at its address; a run commits between its batches and must stay on ` +
       "one connection, which a pooler in transaction mode does not give: write the address of the PostgreSQL server itself",
+    { cause },
   );
 }
 

@@ -36,7 +36,9 @@ export class DueJobs {
       const due = lastOf(job, now);
       const done = look.lastSuccessAt !== undefined && due !== undefined && look.lastSuccessAt >= due;
       if (due === undefined || due <= look.dueFrom || done || look.runningSince !== undefined) continue;
-      if (retry || look.behind) open.push(taskOf(merchant.merchant, merchant.database, look, due));
+      // After a failure the engine lets nobody in for a while: the next visit asks again.
+      if (retry || (look.behind && look.lastStatus === "succeeded"))
+        open.push(taskOf(merchant.merchant, merchant.database, look, due));
     }
     this.#merchants.set(merchant.merchant, { database: merchant.database, jobs });
     return open;
@@ -63,6 +65,12 @@ export class DueJobs {
       job.next = nextOf(job.schedule, job.look.timezone, now);
       return due;
     });
+  }
+
+  /** The server's clock had not come to it yet: it is taken again. */
+  notYet({ merchant, job, due }: Task): void {
+    const known = this.#merchants.get(merchant)?.jobs.get(job ?? "");
+    if (known) known.next = Math.min(known.next, due);
   }
 
   #all(dueOf: (job: Job) => number | undefined): readonly Task[] {

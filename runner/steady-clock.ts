@@ -18,9 +18,9 @@ export class ServerClock {
     return this.#offset === undefined ? undefined : steadyNow() + this.#offset;
   }
 
-  /** Takes what the server said, between `asked` and now; true when its clock was set since the last look. */
-  learn(serverTime: number, asked: number): boolean {
-    const offset = serverTime - (asked + steadyNow()) / 2;
+  /** Takes what the server said when it was `at` by our steady clock; true when its clock was set since the last look. */
+  learn(serverTime: number, at: number): boolean {
+    const offset = serverTime - at;
     const before = this.#offset;
     this.#offset = offset;
     return before !== undefined && Math.abs(offset - before) > STEP;

@@ -76,11 +76,15 @@ begin
     raise exception 'job % is not due yet: % is later than the server''s clock', p_job, p_due
       using errcode = 'MJ011';
   end if;
+  -- A scheduler may hear of a pause, or of a new schedule, later than this row. A call by hand is never held back.
+  if v_scheduler <> 'manual' and (not v_job.enabled or p_due <= v_job.due_from) then
+    return null;
+  end if;
   -- A crontab may fire when nothing is due: in a time zone it does so at each offset that the zone has in a year. A
   -- schedule of seconds has no due times, and a call by hand is never asked for one.
   if p_due is null and v_scheduler = 'pg_cron' and not v_job.due_schedule ? 'every' then
     v_due := app.last_due(p_job, pg_catalog.clock_timestamp());
-    if v_due is null or v_due <= v_job.due_from or not v_job.enabled then
+    if v_due is null or v_due <= v_job.due_from then
       return null;
     end if;
   end if;
@@ -884,6 +888,8 @@ begin
   where r.job_id = p_job_id
     and r.status = 'failed'
     and r.started_at >= p_due
+    -- An attempt that could not claim began and ended at once (app.fail_claim): no run was tried.
+    and r.finished_at > r.started_at
     and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
@@ -1889,7 +1895,24 @@ GRANT ALL ON FUNCTION app.last_due_of(p_due_schedule jsonb, p_timezone text, p_n
 GRANT ALL ON FUNCTION app.last_due_of(p_due_schedule jsonb, p_timezone text, p_now timestamp with time zone) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.job_runs TO merchant_schema_app;
-GRANT SELECT ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(run_id) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(job_id) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(status) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(started_at) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(finished_at) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(affected_rows) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(quarantined) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(more) ON TABLE app.job_runs TO merchant_jobs_runner;
+
+GRANT SELECT(backend_pid) ON TABLE app.job_runs TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.live_claim(p_job_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.live_claim(p_job_id bigint) TO merchant_schema_app;

@@ -38,12 +38,13 @@ export function assertGuarded({ listen, token }: Pick<Served, "listen" | "token"
   );
 }
 
+/** What cannot be meant is left out: a page without a filter says more than an error. */
 const query = z.object({
-  cell: z.string().max(100).optional(),
-  merchant: z.string().max(100).optional(),
-  sort: z.string().max(20).optional(),
-  show: z.string().max(20).optional(),
-  q: z.string().max(100).optional(),
+  cell: z.string().max(100).optional().catch(undefined),
+  merchant: z.string().max(100).optional().catch(undefined),
+  sort: z.string().max(20).optional().catch(undefined),
+  show: z.string().max(20).optional().catch(undefined),
+  q: z.string().max(100).optional().catch(undefined),
   page: z.coerce.number().int().min(1).max(100_000).catch(1),
 });
 

@@ -111,7 +111,10 @@ begin
   -- are. No table of the ledger, no batch function, and no procedure but these.
   execute pg_catalog.format('grant connect on database %I to merchant_jobs_runner', v_database);
   grant usage on schema app to merchant_jobs_runner;
-  grant select on app.jobs, app.job_runs, app.job_health to merchant_jobs_runner;
+  grant select on app.jobs, app.job_health to merchant_jobs_runner;
+  -- Neither the cursor, which is of the merchant's data, nor an error's whole text.
+  grant select (run_id, job_id, status, started_at, finished_at, affected_rows, quarantined, more, backend_pid)
+    on app.job_runs to merchant_jobs_runner;
   -- How many there are and since when, and neither which nor why: those are the merchant's data.
   grant select (job_id, since) on app.job_quarantine to merchant_jobs_runner;
   grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz),

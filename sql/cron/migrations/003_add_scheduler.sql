@@ -1,5 +1,5 @@
--- Who starts a merchant's jobs. On a server that has no pg_cron, or that shall not use it, the runner does; which of them
--- is written by the merchant's Crontab, in the same transaction as its jobs.
+-- Who starts a merchant's jobs. On a server that has no pg_cron, or that shall not use it, the runner does. Nothing of
+-- this project writes it yet: a key of the stack file is to come.
 
 alter table merchant_jobs.merchants add column scheduler text not null default 'pg_cron';
 

@@ -6,7 +6,10 @@ set search_path = ''
 as $$
 begin
   launcher := exists (
-    select from pg_catalog.pg_stat_activity as a where a.application_name = 'pg_cron scheduler'
+    select
+    from pg_catalog.pg_stat_activity as a
+    -- Any client may take that name.
+    where a.application_name = 'pg_cron scheduler' and a.backend_type is distinct from 'client backend'
   );
   if pg_catalog.to_regclass('cron.job_run_details') is not null then
     select pg_catalog.max(d.start_time)

@@ -131,7 +131,7 @@ export async function clockSetBackStopsNothing(db: JobsDatabase): Promise<void> 
   await scheduleDaily(db, "lot_expiry");
   await db.rows(
     `insert into app.job_runs (job_id, scheduler, status, started_at, finished_at)
-     select job_id, 'manual', s, clock_timestamp() + interval '5 hours', clock_timestamp() + interval '5 hours'
+     select job_id, 'manual', s, clock_timestamp() + interval '5 hours', clock_timestamp() + interval '6 hours'
      from app.jobs, unnest(array['succeeded', 'failed']) as s where name = 'lot_expiry'`,
   );
   const overdue = () => db.rows("select overdue_since is not null as it from app.job_health where job = 'lot_expiry'");

@@ -132,6 +132,21 @@ export async function schedulerRunsOncePerDueTime(db: JobsDatabase): Promise<voi
   expect(await db.runs()).toHaveLength(3);
 }
 
+/** The runner learns of a pause at its next visit: until then the row decides. */
+export async function runnerIsHeldBackByAPause(db: JobsDatabase): Promise<void> {
+  await callAsPgCron(db, "runner");
+  await scheduleDaily(db, "lot_expiry");
+  const run = () => db.rows("call app.run_job('lot_expiry', app.last_due('lot_expiry', clock_timestamp()))");
+  await db.rows("update app.jobs set enabled = false");
+  await run();
+  await db.rows("update app.jobs set enabled = true, due_from = clock_timestamp()");
+  await run();
+  expect(await db.runs()).toEqual([]);
+  await callAsPgCron(db, "manual");
+  await run();
+  expect(await db.runs()).toMatchObject([{ status: "succeeded", scheduler: "manual" }]);
+}
+
 /** Makes the engine take every caller for pg_cron, or for who else. */
 async function callAsPgCron(db: JobsDatabase, scheduler = "pg_cron"): Promise<void> {
   await db.rows(

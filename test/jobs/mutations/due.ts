@@ -57,9 +57,17 @@ export const dueMutations: readonly Mutation[] = [
   {
     name: "pg_cron runs what is not due",
     file: BEGIN_RUN,
-    from: "if v_due is null or v_due <= v_job.due_from or not v_job.enabled then",
+    from: "if v_due is null or v_due <= v_job.due_from then",
     to: "if false then",
     check: due.schedulerRunsOncePerDueTime,
+    fails: "expect(await db.runs()).toEqual([]);",
+  },
+  {
+    name: "a runner that has not heard of a pause runs the job",
+    file: BEGIN_RUN,
+    from: "if v_scheduler <> 'manual' and (not v_job.enabled or p_due <= v_job.due_from) then",
+    to: "if false then",
+    check: due.runnerIsHeldBackByAPause,
     fails: "expect(await db.runs()).toEqual([]);",
   },
 ];

@@ -19,11 +19,15 @@ begin
     raise exception 'job % is not due yet: % is later than the server''s clock', p_job, p_due
       using errcode = 'MJ011';
   end if;
+  -- A scheduler may hear of a pause, or of a new schedule, later than this row. A call by hand is never held back.
+  if v_scheduler <> 'manual' and (not v_job.enabled or p_due <= v_job.due_from) then
+    return null;
+  end if;
   -- A crontab may fire when nothing is due: in a time zone it does so at each offset that the zone has in a year. A
   -- schedule of seconds has no due times, and a call by hand is never asked for one.
   if p_due is null and v_scheduler = 'pg_cron' and not v_job.due_schedule ? 'every' then
     v_due := app.last_due(p_job, pg_catalog.clock_timestamp());
-    if v_due is null or v_due <= v_job.due_from or not v_job.enabled then
+    if v_due is null or v_due <= v_job.due_from then
       return null;
     end if;
   end if;

@@ -24,6 +24,8 @@ begin
   where r.job_id = p_job_id
     and r.status = 'failed'
     and r.started_at >= p_due
+    -- An attempt that could not claim began and ended at once (app.fail_claim): no run was tried.
+    and r.finished_at > r.started_at
     and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
