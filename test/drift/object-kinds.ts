@@ -59,8 +59,7 @@ const routines: readonly ObjectDrift[] = [
     "iris",
     "grant execute on function app.begin_run(text, timestamptz) to public",
     {
-      "routine app.begin_run(text,timestamp with time zone)":
-        "grants: …$job:EXECUTE…=> grants: …public:EXECUTE",
+      "routine app.begin_run(text,timestamp with time zone)": "grants: …$job:EXECUTE…=> grants: …public:EXECUTE",
     },
   ],
   [

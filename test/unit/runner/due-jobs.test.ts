@@ -57,6 +57,7 @@ test("what was due and is not done is found by a visit; what is new, disabled, d
   expect(learn({ runningSince: at(TWO) })).toEqual([]);
   expect(learn({}, false)).toEqual([]);
   expect(learn({ behind: true }, false)).toEqual([TWO]);
+  expect(learn({ behind: true, lastStatus: "failed" }, false)).toEqual([]);
   expect(learn({ timezone: "America/New_York" })).toEqual(["2026-06-02T06:00:00.000Z"]);
 });
 
@@ -116,4 +117,14 @@ test("a job waits once, for its latest due time, and is not called twice at a ti
 test("who fails is left alone for longer and longer, and never in step with others", () => {
   expect([1, 2, 3, 10, 1000].map((failures) => backoff(failures, 1))).toEqual([1000, 2000, 4000, 60_000, 60_000]);
   expect([1, 2, 3, 10, 1000].map((failures) => backoff(failures, 0))).toEqual([500, 1000, 2000, 30_000, 30_000]);
+});
+
+test("a due time that the server's clock had not come to is taken again", () => {
+  const jobs = new DueJobs();
+  jobs.learn(merchant, [look()], at("2026-06-01T12:00Z"), true);
+  const [task] = jobs.take(at(TWO));
+  expect(task).toBeDefined();
+  expect(jobs.take(at(TWO))).toEqual([]);
+  jobs.notYet(task!);
+  expect(dues(jobs.take(at(TWO)))).toEqual([TWO]);
 });
