@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
 import { workIn } from "../drift/at-work.ts";
+import { budgetOf } from "../long-budget.ts";
 import { makeProject } from "../project.ts";
 import { startOwnServer } from "../server.ts";
+
+const LOOKS = 20;
 
 test("twenty merchants with running jobs and an application that migrates its own tables show nothing in twenty previews", async () => {
   const ids = Array.from({ length: 20 }, (_, i) => `shop${i}`);
@@ -19,10 +22,15 @@ test("twenty merchants with running jobs and an application that migrates its ow
       own.server,
     );
     try {
-      for (let look = 1; look <= 20; look += 1) {
+      const until = performance.now() + (budgetOf(1 / 5) ?? Infinity) * 60_000;
+      let looks = 0;
+      // Two of them at least, whatever the budget.
+      while (looks < LOOKS && (looks < 2 || performance.now() < until)) {
+        looks += 1;
         const { status, out, err } = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
-        expect(status, `look ${look}:\n${err}${out}`).toBe(0);
+        expect(status, `look ${looks}:\n${err}${out}`).toBe(0);
       }
+      process.stdout.write(`looks at a cell at work: ${String(looks)} of ${String(LOOKS)}\n`);
     } finally {
       expect(await busy.stop()).toBeGreaterThan(20);
     }
