@@ -15,7 +15,7 @@ export function checkAnswers(before: Ledger, after: Ledger, units: readonly Unit
     for (const [i, attempt] of unit.attempts.entries()) {
       const { call, outcome } = attempt;
       const said = { ...attempt, unit };
-      if (outcome.kind === "done") insist(mayGoWell(call, before), "it had to be refused", said);
+      if (outcome.kind === "done") insist(mayGoWell(call, before, after), "it had to be refused", said);
       if (outcome.kind !== "refused" || alwaysAllowed.has(outcome.sqlstate)) continue;
       const reasons = reasonsToRefuse(call, before, after, unit.attempts.slice(0, i));
       insist(reasons.includes(outcome.sqlstate), `it could be refused for [${reasons.join(", ")}] only`, said);
@@ -23,11 +23,11 @@ export function checkAnswers(before: Ledger, after: Ledger, units: readonly Unit
   }
 }
 
-function mayGoWell(call: Call, before: Ledger): boolean {
+function mayGoWell(call: Call, before: Ledger, after: Ledger): boolean {
   switch (call.kind) {
     case "spend":
     case "open":
-      return call.lot === null || !isOver(call.lot, before);
+      return call.lot === null || !isOver(call.lot, before) || isRevived(call.lot, before, after);
     case "complete":
     case "cancel":
       return operationOf(call.operation, before)?.state === "open" && !operationOf(call.operation, before)?.due;
@@ -114,6 +114,13 @@ function ownChange(lot: string, before: Ledger, earlier: readonly Attempt[]): nu
 
 function isOver(lot: string, ledger: Ledger): boolean {
   return ledger.lots.some(({ id, due, expired }) => id === lot && (due || expired));
+}
+
+/** A lot that had expired, and is not due since the clock was set back, has its time again with what is added to it. */
+function isRevived(lot: string, before: Ledger, after: Ledger): boolean {
+  if (before.lots.some(({ id, due }) => id === lot && due)) return false;
+  const known = new Set(before.entries.map(({ id }) => id));
+  return after.entries.some((entry) => entry.lot === lot && entry.amount > 0 && !known.has(entry.id));
 }
 
 function operationOf(id: string, ledger: Ledger) {
