@@ -121,11 +121,15 @@ function isClosed(runs: readonly Run[], due: number, now: number): boolean {
   return runs.some(({ status, more, started }) => status === "succeeded" && !more && started >= due && started <= now);
 }
 
-/** Not closed, and min(2^n, 60) minutes after the last of n failures since. */
+/**
+ * Not closed, and min(2^n, 60) minutes after the last of n failures since. An attempt that could not claim ends as it
+ * begins, and is none of them.
+ */
 function isOpen(runs: readonly Run[], due: number, now: number): boolean {
   if (isClosed(runs, due, now)) return false;
   const failures = runs.filter(
-    ({ status, started, finished }) => status === "failed" && started >= due && (finished ?? 0) <= now,
+    ({ status, started, finished }) =>
+      status === "failed" && started >= due && (finished ?? 0) > started && (finished ?? 0) <= now,
   );
   const last = Math.max(...failures.map(({ finished }) => finished ?? 0));
   return failures.length === 0 || now >= last + Math.min(2 ** failures.length, 60) * MINUTE;
