@@ -25,19 +25,25 @@ function declareMerchants(stack: StackSpec, cells: ReadonlyMap<string, Cell>, ro
   let gate: Gate | undefined;
   for (const [index, wave] of waves.entries()) {
     const specs = stack.merchants.filter(({ id }) => wave.includes(id));
-    // One that is leaving rests already: it waits for no gate, and no gate for it.
+    // No gate waits for one that is leaving. It waits itself as long as an up can change it; a drop changes no schema.
     const staying = specs.filter(({ offboard }) => offboard === undefined);
     const crontabs = specs.flatMap((spec) => {
       const cell = cells.get(spec.cell);
       // The spec was checked as a whole: a merchant's cell is there.
       if (cell === undefined) return [];
-      const stays = staying.includes(spec);
-      const { crontab } = new Merchant({ spec, cell, roster, gate: stays ? gate : undefined });
-      return crontab && stays ? [crontab] : [];
+      const { crontab } = new Merchant({
+        spec,
+        cell,
+        roster,
+        gate: spec.offboard?.phase === "drop" ? undefined : gate,
+      });
+      return crontab && staying.includes(spec) ? [crontab] : [];
     });
     // The probes of all cells: a later wave may be on one that no merchant of this wave is on.
     const probes = index === 0 ? [...cells.values()].map(({ probe }) => probe) : [];
-    if (stack.waves) gate = new Gate(index + 1, staying, { dependsOn: [...crontabs, ...probes] });
+    // A wave that everybody is leaving has no crontab to carry the order: the gate before does.
+    const order = crontabs.length > 0 || gate === undefined ? crontabs : [gate];
+    if (stack.waves) gate = new Gate(index + 1, staying, { dependsOn: [...order, ...probes] });
   }
 }
 

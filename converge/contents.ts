@@ -20,6 +20,7 @@ export function millisecondsUntil(until: number): number {
 
 /** Rows are compared as text, so all that decides how a value is written is fixed. */
 const FIXED_OUTPUT = `
+  set local row_security = off;
   set local timezone = 'UTC';
   set local datestyle = 'ISO, YMD';
   set local intervalstyle = 'iso_8601';
@@ -27,6 +28,11 @@ const FIXED_OUTPUT = `
   set local bytea_output = 'hex';
   set local lc_monetary = 'C';
   set local xmlbinary = 'base64'`;
+
+/** Quoted where a dot would make one name of two tables. */
+function tableName({ schema, name }: Table): string {
+  return [schema, name].map((part) => (part.includes(".") ? quoteName(part) : part)).join(".");
+}
 
 interface Table {
   readonly schema: string;
@@ -63,7 +69,7 @@ export async function readContents(session: Session, until: number): Promise<Con
   const found: [string, TableContents][] = [];
   for (const table of tables.rows) {
     await session.query(`set local statement_timeout = ${millisecondsUntil(until)}`);
-    found.push([`${table.schema}.${table.name}`, await readTable(session, table)]);
+    found.push([tableName(table), await readTable(session, table)]);
   }
   return Object.fromEntries(found);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { compareContents, type Contents, readContents } from "./contents.ts";
-import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { type Leaver, markDropping } from "./offboard.ts";
 import { quoteName } from "./roles.ts";
 import { lockInTransaction, type Session, withCronSession, withSession, withTransaction } from "./session.ts";
@@ -25,14 +25,32 @@ export async function beginDrop(leaver: Leaver, exported: Contents, until: numbe
     await withSession(leaver.address, leaver.database, async (session) => {
       await setOpen(leaver, false);
       await endSessions(leaver, await pidOf(session));
-      const differences = compareContents(exported, await readNow(session, until));
+      const differences = compareContents(dataOf(exported), dataOf(await readNow(session, until)));
       if (differences.length > 0) throw changed(leaver, differences);
+      // Who was let in just before it was shut, and shows only now.
+      const late = await readVisitors(leaver, await pidOf(session));
+      if (late.length > 0) throw inUse(leaver, late);
     });
   } catch (error) {
     // A run that is killed here leaves it shut; the next one goes on, or takes it back (`takeBack`).
-    await takeBack(leaver).catch(() => undefined);
-    throw error;
+    const left = await takeBack(leaver).then(
+      () => undefined,
+      (reason: unknown) => messageOf(reason),
+    );
+    if (left === undefined) throw error;
+    throw new ConvergeError(
+      "in_use",
+      `merchant ${leaver.merchant} of cell ${leaver.address.cell}: nothing was dropped (${messageOf(error)}), and it could ` +
+        `not be opened again (${left}): its database may be shut and its roles may not log in. Run up again to go on, or ` +
+        "take drop and confirm out and run up --refresh",
+      { cause: error },
+    );
   }
+}
+
+/** Without our own bookkeeping, which a release changes too: it is no data of the merchant's. */
+function dataOf(contents: Contents): Contents {
+  return Object.fromEntries(Object.entries(contents).filter(([name]) => !name.startsWith("merchant_jobs.")));
 }
 
 /** Undoes `beginDrop`: the merchant's roles may log in, its database is open, and it is not marked any more. */

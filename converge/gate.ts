@@ -104,6 +104,7 @@ async function runJob(session: Session, jobRole: string, job: EnabledJob): Promi
     if (run?.status === "succeeded") return undefined;
     // Somebody else's run began in between: that one may have begun before the merchant was changed.
     if (run?.status !== "skipped") return `no run of it was recorded by ${job.procedure}()`;
+    if (performance.now() >= end) return "other runs of it kept it from running until the job's time limit";
   }
 }
 
