@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { codeOf, ConvergeError, messageOf } from "../converge/errors.ts";
 import { backoff } from "./backoff.ts";
@@ -5,6 +6,7 @@ import { cancel, type Server } from "./connection.ts";
 import { DueJobs } from "./due-jobs.ts";
 import { type CellKnowledge, failedAgain, type MerchantKnowledge } from "./knowledge.ts";
 import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
+import { leftByPgCron } from "./rescue.ts";
 import { TaskQueue } from "./queue.ts";
 import { makeCall, type Outcome, type Task } from "./run.ts";
 import { ServerClock, steadyNow } from "./steady-clock.ts";
@@ -66,7 +68,7 @@ export class CellService {
     this.#stopping = true;
     clearInterval(this.#ticker);
     const end = steadyNow() + grace;
-    while (this.#queue.running > 0 && steadyNow() < end) await pause();
+    while (this.#queue.running > 0 && steadyNow() < end) await pause(25);
     const last = steadyNow() + 3_000;
     // All at once: on a server that hangs each would wait for its connection.
     for (const pid of this.#pids.values()) {
@@ -74,7 +76,7 @@ export class CellService {
         this.#options.log.warn({ err: error }, "a run could not be cancelled; it goes on by itself, or is abandoned");
       });
     }
-    while (this.#queue.running > 0 && steadyNow() < last) await pause();
+    while (this.#queue.running > 0 && steadyNow() < last) await pause(25);
   }
 
   #tick(): void {
@@ -215,10 +217,7 @@ export class CellService {
   }
 
   #rescue({ merchant, database }: MerchantKnowledge, jobs: readonly JobLook[], now: number): void {
-    // What runs, or failed, was started: while the launcher is there, pg_cron's own catch-up tries it again.
-    const isLeft = ({ runningSince, failuresInRow }: JobLook) =>
-      runningSince === undefined && (this.#known.launcher === false || failuresInRow === 0);
-    const overdue = jobs.filter((job) => job.overdueSince !== undefined && isLeft(job)).map(({ job }) => job);
+    const overdue = leftByPgCron(jobs, this.#known.launcher);
     if (overdue.length === 0) return;
     this.#options.log.warn(
       { merchant, jobs: overdue, launcher: this.#known.launcher },
@@ -297,8 +296,4 @@ export class CellService {
       this.#known.connections -= 1;
     }
   }
-}
-
-async function pause(): Promise<void> {
-  await new Promise((go) => setTimeout(go, 25));
 }

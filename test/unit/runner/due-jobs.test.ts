@@ -3,6 +3,7 @@ import { backoff } from "../../../runner/backoff.ts";
 import { DueJobs } from "../../../runner/due-jobs.ts";
 import type { JobLook } from "../../../runner/look.ts";
 import { TaskQueue } from "../../../runner/queue.ts";
+import { leftByPgCron } from "../../../runner/rescue.ts";
 
 const at = (text: string) => Date.parse(text);
 const merchant = { merchant: "acme", database: "merchant_acme", suspended: false, scheduler: "runner" } as const;
@@ -127,4 +128,14 @@ test("a due time that the server's clock had not come to is taken again", () => 
   expect(jobs.take(at(TWO))).toEqual([]);
   jobs.notYet(task!);
   expect(dues(jobs.take(at(TWO)))).toEqual([TWO]);
+});
+
+test("pg_cron left what is overdue and was not started; with its launcher gone also what failed", () => {
+  const left = (change: Partial<JobLook>, launcher = true) => leftByPgCron([look(change)], launcher);
+  const overdueSince = at(TWO);
+  expect(left({})).toEqual([]);
+  expect(left({ overdueSince })).toEqual(["lot_expiry"]);
+  expect(left({ overdueSince, runningSince: at(TWO) }, false)).toEqual([]);
+  expect(left({ overdueSince, failuresInRow: 2 })).toEqual([]);
+  expect(left({ overdueSince, failuresInRow: 2 }, false)).toEqual(["lot_expiry"]);
 });
