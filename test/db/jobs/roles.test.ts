@@ -19,6 +19,8 @@ beforeAll(async () => {
   await onboard(spec);
   db = await JobsDatabase.open(spec.database);
   await db.waitPatiently();
+  // Nothing is scheduled, so that only these callers run it; a scheduler is held back from a job that is disabled.
+  await db.rows("update app.jobs set enabled = true");
   await db.rows(`alter role ${spec.jobRole} password 'for this test' connection limit -1`);
   await db.rows(`create role ${spec.jobRole}_runner login password 'for this test' in role ${spec.jobRole}`);
 });
