@@ -42,8 +42,9 @@ async function runCall(program: string, server: RunningServer, { database, sql }
       PGPASSWORD: server.password,
       PGDATABASE: database,
       PGSSLMODE: "disable",
-      // As converge's sessions: nothing is found by luck, nothing waits for ever.
-      PGOPTIONS: "-c search_path= -c lock_timeout=10s -c statement_timeout=15min",
+      // As converge's sessions: nothing is found by luck, nothing waits for ever, no look starts workers.
+      PGOPTIONS:
+        "-c search_path= -c lock_timeout=10s -c statement_timeout=15min -c max_parallel_workers_per_gather=0 -c jit=off",
     },
     stdio: ["pipe", "ignore", "pipe"],
   });

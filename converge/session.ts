@@ -196,9 +196,17 @@ export async function lockInTransaction(session: Session, lock: keyof typeof LOC
 const LOCK_CLASS = 7260;
 const LOCKS = { migrations: 1, roles: 2, crontab: 3 } as const;
 
+/**
+ * A look at the catalogs of a fresh database is planned without statistics, and would start workers, which pg_cron's jobs need
+ * (both come out of max_worker_processes), or compile; either takes longer than the look.
+ */
+const NO_WORKERS = "-c max_parallel_workers_per_gather=0 -c jit=off";
+
 function settings(address: CellAddress, database: string): pg.ClientConfig {
+  const common = clientSettings(address, database);
   return {
-    ...clientSettings(address, database),
+    ...common,
+    options: `${common.options} ${NO_WORKERS}`,
     application_name: "merchant-jobs converge",
     lock_timeout: LOCK_TIMEOUT,
     statement_timeout: STATEMENT_TIMEOUT,
@@ -206,7 +214,7 @@ function settings(address: CellAddress, database: string): pg.ClientConfig {
 }
 
 /** What every connection of ours has in common; how long it may wait for what is up to who opens it. */
-export function clientSettings(address: CellAddress, database: string): pg.ClientConfig {
+export function clientSettings(address: CellAddress, database: string) {
   return {
     host: address.host,
     port: address.port,
@@ -218,7 +226,7 @@ export function clientSettings(address: CellAddress, database: string): pg.Clien
     keepAlive: true,
     // Nothing is found by luck: every name is qualified, and catalog functions print names with their schema.
     options: "-c search_path=",
-  };
+  } satisfies pg.ClientConfig;
 }
 
 /** Checks the certificate's name against the address that was asked for, also when that is an IP address. */

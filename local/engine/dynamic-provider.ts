@@ -14,18 +14,17 @@ const calls = providerService.ResourceProviderService;
 const { DIFF_NONE, DIFF_SOME } = proto.DiffResponse.DiffChanges;
 
 /**
- * The provider of all dynamic resources: one process, which is started when it is first asked something. It is sent what it
- * reads (cmd/dynamic-provider): old inputs are not among that where there are outputs.
+ * The provider of all dynamic resources: one process, which loads meanwhile and is connected to when it is first asked
+ * something. It is sent what it reads (cmd/dynamic-provider): old inputs are not among that where there are outputs.
  */
 export class DynamicProvider implements Provider {
-  readonly #start: () => DynamicProcess;
+  readonly #process: DynamicProcess;
   readonly #config: Props;
-  #process: DynamicProcess | undefined;
   #client: Promise<grpc.Client> | undefined;
 
   /** `config` is what `configure` of a provider sees: the stack's. */
-  constructor(start: () => DynamicProcess, config: Props) {
-    this.#start = start;
+  constructor(process: DynamicProcess, config: Props) {
+    this.#process = process;
     this.#config = config;
   }
 
@@ -92,7 +91,7 @@ export class DynamicProvider implements Provider {
   }
 
   close(): void {
-    this.#process?.child.kill();
+    this.#process.child.kill();
     void this.#client?.then(
       (client) => {
         client.close();
@@ -102,7 +101,6 @@ export class DynamicProvider implements Provider {
   }
 
   async #call<Request, Response>(method: grpc.MethodDefinition<Request, Response>, request: Request) {
-    this.#process ??= this.#start();
     this.#client ??= connect(this.#process, this.#config);
     try {
       return await ask(await this.#client, method, request);

@@ -18,7 +18,7 @@ export function isSupported(type: string): boolean {
   return packageOf(type) === DYNAMIC || POSTGRESQL_TYPES.includes(type);
 }
 
-/** The providers of a run, by reference (`urn::id`). Processes and connections begin when a provider is first used. */
+/** The providers of a run, by reference (`urn::id`). A connection begins when a provider is first used; a process loads already. */
 export class ProviderRegistry {
   readonly #settings: DynamicProcessSettings;
   readonly #byReference = new Map<string, Provider>();
@@ -78,7 +78,7 @@ export class ProviderRegistry {
     const key = JSON.stringify(config);
     const known = this.#dynamic.get(key);
     if (known) return known;
-    const provider = withSecretsKept(new DynamicProvider(() => this.#takeProcess(), config));
+    const provider = withSecretsKept(new DynamicProvider(this.#takeProcess(), config));
     this.#dynamic.set(key, provider);
     return { ...provider, close: () => undefined };
   }
