@@ -134,7 +134,8 @@ async function scout(settings: PassSettings, main: Run, known: KnownAnswers): Pr
   const run = newRun(settings, known, { ...parts, assertPossible: () => Promise.resolve() }, true);
   run.olds.clear();
   for (const [urn, state] of main.olds) run.olds.set(urn, state);
-  await serveProgram({ ...settings, output: silent, program: undefined }, run, (goal) => registerResource(run, goal));
+  const unheard = { ...settings, output: silent, unheard: true, program: undefined };
+  await serveProgram(unheard, run, (goal) => registerResource(run, goal));
   assertSupported(run.unsupported);
   const [refused] = run.refusals;
   if (refused) throw refused;

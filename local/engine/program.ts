@@ -46,6 +46,8 @@ export interface ProgramSettings {
   readonly parallel: number;
   /** Takes the lines that the program itself prints. */
   readonly output: (line: string) => void;
+  /** Nobody hears what it says to the engine: three debug messages a resource, each a call that the next one waits for. */
+  readonly unheard?: boolean;
   /** Its process, where one was started beforehand. */
   readonly program?: Child | undefined;
 }
@@ -105,10 +107,11 @@ async function registerOutputs(run: Run, urn: string, outputs: Props): Promise<v
 
 /** Runs the program; resolves when it has ended well, rejects when it has not. */
 async function runProgram(settings: ProgramSettings, run: Run, address: string): Promise<void> {
-  const { project, stack, parallel, program } = settings;
+  const { project, stack, parallel, program, unheard = false } = settings;
   const child = program ?? startProgram(settings);
   const args = [
-    ...["--monitor", address, "--engine", address],
+    ...["--monitor", address],
+    ...(unheard ? [] : ["--engine", address]),
     ...["--organization", "organization", "--project", project.name, "--stack", stack],
     ...["--root-directory", project.folder, "--pwd", project.workingFolder],
     ...(run.dryRun ? ["--dry-run"] : []),

@@ -26,7 +26,9 @@ begin
       case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
         as grantee
     from merchant_jobs.expected_objects as e
-    join pg_catalog.pg_proc as p on 'routine ' || p.oid::regprocedure::text = e.object
+    join pg_catalog.pg_proc as p
+      -- The server's own, thousands, are left out before any name is made.
+      on p.pronamespace <> 'pg_catalog'::regnamespace and 'routine ' || p.oid::regprocedure::text = e.object
     cross join lateral pg_catalog.aclexplode(p.proacl) as item
     where item.grantee <> p.proowner
     union all
@@ -34,7 +36,9 @@ begin
       pg_catalog.format('table %s', c.oid::regclass),
       case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
     from merchant_jobs.expected_objects as e
-    join pg_catalog.pg_class as c on 'rights on table ' || c.oid::regclass::text = e.object
+    join pg_catalog.pg_class as c
+      on c.relkind <> 'S' and c.relnamespace <> 'pg_catalog'::regnamespace
+        and 'rights on table ' || c.oid::regclass::text = e.object
     left join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attacl is not null
     cross join lateral (
       select table_item.grantee from pg_catalog.aclexplode(c.relacl) as table_item
@@ -47,7 +51,7 @@ begin
       pg_catalog.format('sequence %s', c.oid::regclass),
       case when item.grantee = 0 then 'public' else pg_catalog.format('%I', pg_catalog.pg_get_userbyid(item.grantee)) end
     from merchant_jobs.expected_objects as e
-    join pg_catalog.pg_class as c on 'rights on sequence ' || c.oid::regclass::text = e.object
+    join pg_catalog.pg_class as c on c.relkind = 'S' and 'rights on sequence ' || c.oid::regclass::text = e.object
     cross join lateral pg_catalog.aclexplode(c.relacl) as item
     where item.grantee <> c.relowner
     union all
