@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { postgres17Root } from "./test/postgres-17.ts";
 
 /** A throwaway PostgreSQL with pg_cron for each project that names it. */
 const globalSetup = "test/global-server.ts";
@@ -20,6 +21,17 @@ export default defineConfig({
           globalSetup,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+        },
+      },
+      // What changes with PostgreSQL's version, on PostgreSQL 17 with pg_cron 1.6: npm run test:17.
+      {
+        test: {
+          name: "db-17",
+          include: ["test/db/converge/**/*.test.ts", "test/db/{adoption,cannot-look,offboard,roster}.test.ts"],
+          globalSetup,
+          env: { MERCHANT_JOBS_POSTGRES_ROOT: postgres17Root, MERCHANT_JOBS_PG_BIN: `${postgres17Root}/17/bin` },
+          testTimeout: 120_000,
+          hookTimeout: 300_000,
         },
       },
       // The status page in a real browser.

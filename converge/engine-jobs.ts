@@ -5,6 +5,7 @@ import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import { applyLastResort, lastResortOf } from "./last-resort.ts";
 import {
+  isForbidden,
   isMissingDatabase,
   isShutDatabase,
   lockInTransaction,
@@ -70,7 +71,7 @@ export async function readEngineJobs(
       return Object.fromEntries(found.rows.map((row) => [row.name, foundJob(row)]));
     });
   } catch (error) {
-    if (isMissingDatabase(error) || codeOf(error) === SQLSTATE.insufficientPrivilege) return undefined;
+    if (isMissingDatabase(error) || isForbidden(error)) return undefined;
     if (await isShutDatabase(address, database, error)) return undefined;
     throw error;
   }

@@ -23,6 +23,7 @@ import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
 import {
+  isForbidden,
   isMissingDatabase,
   isShutDatabase,
   lockInTransaction,
@@ -83,7 +84,7 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
     if (await isShutDatabase(target.address, target.database, error))
       return { differs: { database: "accepts no connections" } };
     // The administrator is no member of the owner role any more: Access makes it one again, and this looks then.
-    if (codeOf(error) !== SQLSTATE.insufficientPrivilege) throw error;
+    if (!isForbidden(error)) throw error;
     return { differs: { administrator: `${target.address.user} may not look into the database` } };
   }
 }

@@ -260,6 +260,15 @@ export function isMissingDatabase(error: unknown): boolean {
 }
 
 /**
+ * Whether the administrator may not look into a database, which only its membership in the owner role lets it do. From
+ * PostgreSQL 16 on it may not even connect: it does not inherit from the job role, which may.
+ */
+export function isForbidden(error: unknown): boolean {
+  const atConnecting = error instanceof ConvergeError && error.code === "not_connected";
+  return codeOf(atConnecting ? error.cause : error) === SQLSTATE.insufficientPrivilege;
+}
+
+/**
  * Whether a connection failed because somebody shut the database: no connections allowed, or a limit of none. The
  * Database resource shows that and opens it again; that we could not look in is no reason to stop.
  */

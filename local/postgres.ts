@@ -19,7 +19,7 @@ import {
   readSuperuser,
 } from "./postgres/cluster.ts";
 import { hasSystemCode, LocalServerError } from "./postgres/errors.ts";
-import { debianRoot, findInstallations, type Installation } from "./postgres/installation.ts";
+import { installationRoot, findInstallations, type Installation } from "./postgres/installation.ts";
 import { withFolderLock } from "./postgres/lock.ts";
 import { assertPortFree, choosePort } from "./postgres/port.ts";
 import { endLeftovers, isServing, launchPostmaster, stopPostmaster, type StopMode } from "./postgres/postmaster.ts";
@@ -47,7 +47,7 @@ export interface ServerOptions {
   readonly durable?: boolean;
   /** Default true: PostgreSQL and pg_cron are installed with apt-get when they are missing. */
   readonly install?: boolean;
-  /** Where the majors of PostgreSQL lie. Default: /usr/lib/postgresql. */
+  /** Where the majors of PostgreSQL lie. Default: `installationRoot`. */
   readonly searchRoot?: string;
 }
 
@@ -135,7 +135,7 @@ async function provideInstallation(options: ServerOptions, log: (line: string) =
   await installWithApt(found, log);
   const installed = await findInstallations(options.searchRoot);
   if (installed.withCron[0] !== undefined) return installed.withCron[0];
-  throw missingPostgres(`after apt-get it is still not below ${options.searchRoot ?? debianRoot}`, installed);
+  throw missingPostgres(`after apt-get it is still not below ${options.searchRoot ?? installationRoot}`, installed);
 }
 
 /** Starts the postmaster unless it runs. */

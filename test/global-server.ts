@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { TestProject } from "vitest/node";
 import { removeServer, type RunningServer, startServer } from "../local/postgres.ts";
+import { postgres17Root, providePostgres17 } from "./postgres-17.ts";
 import { superuserClient } from "./server.ts";
 
 /** One folder per test run, named after the process that runs it: `<pid>-<its start>`. */
@@ -23,7 +24,11 @@ const key = Symbol.for("merchant-jobs test run");
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const run = await (shared[key] ??= beginRun());
   run.users += 1;
-  project.provide("testServer", await startTestServer(join(run.folder, project.name)));
+  // The types say that it is always there.
+  const env = project.config.env as Readonly<Record<string, string>> | undefined;
+  const root = env?.["MERCHANT_JOBS_POSTGRES_ROOT"];
+  if (root === postgres17Root) await providePostgres17(log);
+  project.provide("testServer", await startTestServer(join(run.folder, project.name), root));
   return async () => {
     run.users -= 1;
     if (run.users > 0) return;
@@ -38,11 +43,16 @@ async function beginRun(): Promise<Run> {
   return { folder: join(runs, `${process.pid}-${String(await processStart(process.pid))}`), users: 0 };
 }
 
-async function startTestServer(folder: string): Promise<RunningServer> {
+function log(line: string): void {
+  process.stderr.write(`test server: ${line}\n`);
+}
+
+async function startTestServer(folder: string, root: string | undefined): Promise<RunningServer> {
   const server = await startServer({
     folder,
     durable: false,
-    log: (line) => process.stderr.write(`test server: ${line}\n`),
+    log,
+    ...(root !== undefined && { searchRoot: root }),
     // Above what a laptop needs: test files run side by side, and each of them has its pools.
     settings: { max_connections: "200" },
   });

@@ -1,4 +1,5 @@
-// npm run test:long [-- --budget 15m] [--seed N]: every case of the long tests, or a seeded sample that fits the budget.
+// npm run test:long [-- --budget 15m] [--seed N]: every case of the long tests, or a seeded sample that fits the budget;
+// and all of what depends on PostgreSQL's version, on PostgreSQL 17.
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ const seed = values.seed ?? String(Math.floor(Math.random() * 1_000_000));
 console.log(`long tests: seed ${seed}, ${minutes === undefined ? "every case" : `a sample of ${minutes} minutes`}`);
 const run = spawnSync(
   process.execPath,
-  [path.join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "long"],
+  [path.join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "long", "--project", "db-17"],
   {
     stdio: "inherit",
     env: { ...process.env, SEED: seed, ...(minutes !== undefined && { BUDGET_MINUTES: minutes }) },

@@ -4,11 +4,12 @@ import path from "node:path";
 import { promisify } from "node:util";
 import type pg from "pg";
 import { expect } from "vitest";
+import { installationRoot } from "../local/postgres/installation.ts";
 import { valueOf } from "./ledger.ts";
 import { countStatements, type KillCase, killAtStatement, recover } from "./kill-case.ts";
 import type { Outcome, State } from "./project.ts";
 import type { Boundary } from "./proxy.ts";
-import { superuserClient, testServer } from "./server.ts";
+import { postgresMajor, superuserClient, testServer } from "./server.ts";
 
 /** The merchant that leaves and the one that stays, with what must be the same at the end. */
 export interface OffboardCase {
@@ -114,7 +115,7 @@ export async function expectExportWhole({ at, leaving }: OffboardCase): Promise<
   const { host, port, superuser } = testServer();
   const env = { PGHOST: host, PGPORT: String(port), PGUSER: superuser.user, PGPASSWORD: superuser.password };
   const words = ["--no-owner", "--no-privileges", "--exit-on-error", "-d", copy, file];
-  await promisify(execFile)("/usr/lib/postgresql/15/bin/pg_restore", words, { env });
+  await promisify(execFile)(path.join(installationRoot, String(postgresMajor()), "bin", "pg_restore"), words, { env });
   const figures = await ask(copy, (client) =>
     valueOf<string>(
       client,

@@ -21,6 +21,16 @@ export function testServer(): RunningServer {
   return inject("testServer");
 }
 
+/** Its major version: 15 in most projects, 17 in db-17. */
+export function postgresMajor(): number {
+  return Number.parseInt(testServer().postgresVersion, 10);
+}
+
+/** Takes a membership from the administrator that it gave itself: from PostgreSQL 16 on each grant has its grantor. */
+export function revokeOwn(role: string): string {
+  return `revoke ${role} from platform_admin${postgresMajor() < 16 ? "" : " granted by platform_admin"}`;
+}
+
 /** A connection as the superuser, for what a test prepares, measures or spoils; the caller ends it. */
 export async function superuserClient(database: string, server: RunningServer = testServer()): Promise<pg.Client> {
   return await connectAs(server.superuser, database, server);

@@ -16,11 +16,14 @@ export interface Found {
   readonly withoutCron: readonly number[];
 }
 
-/** Where the packages postgresql-NN of Debian, Ubuntu and apt.postgresql.org put their programs. */
-export const debianRoot = "/usr/lib/postgresql";
+/**
+ * Where the packages postgresql-NN of Debian, Ubuntu and apt.postgresql.org put their programs, unless the environment's
+ * MERCHANT_JOBS_POSTGRES_ROOT names another folder that is laid out so.
+ */
+export const installationRoot = process.env["MERCHANT_JOBS_POSTGRES_ROOT"] ?? "/usr/lib/postgresql";
 
 /** Looks for PostgreSQL servers below `root`, laid out as Debian does it: `NN/bin/postgres`, `NN/lib/pg_cron.so`. */
-export async function findInstallations(root: string = debianRoot): Promise<Found> {
+export async function findInstallations(root: string = installationRoot): Promise<Found> {
   const majors = (await namesIn(root))
     .filter((name) => /^[1-9]\d$/.test(name))
     .map(Number)

@@ -11,12 +11,14 @@ import { provider as offboard } from "../../components/providers/offboard.ts";
 import { provider as crontab } from "../../components/providers/crontab.ts";
 import { provider as roster } from "../../components/providers/roster.ts";
 import type { Exported } from "../../converge/export.ts";
+import { installationRoot } from "../../local/postgres/installation.ts";
 import { onboard, prepareCell, specOf } from "../merchants.ts";
 import {
   adminClient,
   connectAs,
   dropMerchantLeftovers,
   freshName,
+  postgresMajor,
   superuserClient,
   testServer,
   waitFor,
@@ -127,14 +129,16 @@ test("what the administrator may not read is refused, with the statements that l
 });
 
 test("without the programs of the server's version it says what to install", async () => {
+  const { MERCHANT_JOBS_PG_BIN: before } = process.env;
   process.env["MERCHANT_JOBS_PG_BIN"] = folder;
   try {
     await expect(offboard.create(config, { ...inputs })).rejects.toMatchObject({
       code: "export_failed",
-      message: expect.stringContaining("postgresql-client-15") as string,
+      message: expect.stringContaining(`postgresql-client-${postgresMajor()}`) as string,
     });
   } finally {
-    delete process.env["MERCHANT_JOBS_PG_BIN"];
+    if (before === undefined) delete process.env["MERCHANT_JOBS_PG_BIN"];
+    else process.env["MERCHANT_JOBS_PG_BIN"] = before;
   }
 });
 
@@ -196,7 +200,7 @@ test("the export restores into an empty database with equal counts and sums, and
   };
   // With owners and rights, which are all there on this server.
   await promisify(execFile)(
-    "/usr/lib/postgresql/15/bin/pg_restore",
+    path.join(installationRoot, String(postgresMajor()), "bin", "pg_restore"),
     ["--exit-on-error", "-d", copy, state.exported?.file ?? ""],
     {
       env,

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { debianRoot } from "../../local/postgres/installation.ts";
+import { installationRoot } from "../../local/postgres/installation.ts";
 import type { MerchantSpec } from "../../spec/merchants.ts";
 import { onboard, prepareCell, specOf } from "../merchants.ts";
 import { dropMerchantLeftovers, testServer } from "../server.ts";
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 function dump(): string {
   const { host, port, superuser, postgresVersion } = testServer();
-  const program = path.join(debianRoot, postgresVersion.split(".")[0] ?? "", "bin", "pg_dump");
+  const program = path.join(installationRoot, postgresVersion.split(".")[0] ?? "", "bin", "pg_dump");
   const to = ["--host", host, "--port", String(port), "--username", superuser.user, spec.database];
   return execFileSync(program, ["--schema-only", ...to], {
     env: { ...process.env, PGPASSWORD: superuser.password },

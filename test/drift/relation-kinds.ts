@@ -173,8 +173,8 @@ const others: readonly ObjectDrift[] = [
   [
     "a view's query changed",
     "grove",
-    "create or replace view app.stuck_idempotency_keys as select key, created_at from app.idempotency_keys",
-    { "view app.stuck_idempotency_keys": "SELECT k.key, => SELECT idempotency_keys.key," },
+    "create or replace view app.stuck_idempotency_keys as select k.key, k.created_at from app.idempotency_keys as k",
+    { "view app.stuck_idempotency_keys": "FROM app.idempotency_keys k => FROM app.idempotency_keys k;" },
   ],
   [
     "a column added to a view",

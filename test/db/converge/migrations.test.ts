@@ -8,7 +8,7 @@ import { applyMigrations, readMigrations, type MigrationsTarget } from "../../..
 import { readSqlFiles } from "../../../converge/sql-files.ts";
 import type { MerchantSpec } from "../../../spec/merchants.ts";
 import { filesOf, makeDatabase, prepareCell, specOf, sqlRoot, targetsOf } from "../../merchants.ts";
-import { dropMerchantLeftovers, freshName, superuserClient } from "../../server.ts";
+import { dropMerchantLeftovers, freshName, postgresMajor, revokeOwn, superuserClient } from "../../server.ts";
 
 const prefix = freshName("mig");
 let count = 0;
@@ -171,7 +171,8 @@ test("after an upgrade of the server to another major version the expectations a
   // As version 14 printed it.
   await ask("update merchant_jobs.expected_objects set definition = 'major version 14' where object = 'server'");
   await ask("update merchant_jobs.expected_objects set definition = definition || ' ' where object like 'routine %'");
-  expect((await readMigrations(target))?.differs).toEqual({ server: "major version 14 => major version 15, form 2" });
+  const server = `major version 14 => major version ${postgresMajor()}, form 2`;
+  expect((await readMigrations(target))?.differs).toEqual({ server });
   await apply();
   expect((await readMigrations(target))?.differs).toEqual({});
   await ask("drop index app.lots_due");
@@ -224,7 +225,7 @@ test("a merchant whose data is gone is not given an empty ledger in its place", 
 
 test("an administrator that lost its membership in the owner role is a difference, not a failure", async () => {
   await apply();
-  await ask(`revoke ${spec.ownerRole} from platform_admin`);
+  await ask(revokeOwn(spec.ownerRole));
   expect(await readMigrations(target)).toEqual({
     differs: { administrator: "platform_admin may not look into the database" },
   });
