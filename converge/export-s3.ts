@@ -88,10 +88,14 @@ async function readObject(s3: S3, at: ObjectAddress): Promise<Content> {
 /** What breaks while the object is read is an error of S3 too. */
 async function* explaining(s3: S3, content: Content): AsyncGenerator<Uint8Array> {
   const chunks = content[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await s3.ask("be read to its end", () => chunks.next());
-    if (next.done === true) return;
-    yield next.value;
+  try {
+    for (;;) {
+      const next = await s3.ask("be read to its end", () => chunks.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    await chunks.return?.();
   }
 }
 

@@ -1,7 +1,10 @@
 // A merchant's way out by S3, for which moto stands in. Each test of a group goes on where the one before it ended.
 import { execFile } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, request as connect } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +15,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Exported, assertExportAtHand, exportMerchant } from "../../converge/export.ts";
 import { beginExport, type Content } from "../../converge/export-place.ts";
 import { makeBucket, type TestBucket } from "../aws/bucket.ts";
+import { makeUser, withAuthorization } from "../aws/iam.ts";
 import { type Moto, MOTO_SECRET, MOTO_TIMEOUT, setEnvironment, startMoto } from "../aws/moto.ts";
 import { valueOf } from "../ledger.ts";
 import { onboard, prepareCell, specOf, testCell } from "../merchants.ts";
@@ -92,13 +96,22 @@ test("what cannot be written to is refused with the way out, before any job rest
   expect(await refusal(where, { AWS_ENDPOINT_URL: "http://127.0.0.1:9" })).toContain("ECONNREFUSED");
 });
 
-test("credentials that may do nothing are refused with what they need", async () => {
-  const auth = (from: string) => fetch(`${moto.endpoint}/moto-api/reset-auth`, { method: "POST", body: from });
-  await auth("0");
-  try {
-    expect(await refusal(where)).toContain("InvalidAccessKeyId");
-  } finally {
-    await auth("Infinity");
+test("credentials that may not write there are refused with what they need, and need no more than that", async () => {
+  const objects = `arn:aws:s3:::${bucketName}/left/2026/*`;
+  const Action = ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"];
+  const writer = await makeUser(moto, "writer", [{ Effect: "Allow", Action, Resource: objects }]);
+  const reader = await makeUser(moto, "reader", [{ Effect: "Allow", Action: "s3:GetObject", Resource: objects }]);
+  await withAuthorization(moto, async () => {
+    expect(await refusal(where)).toMatch(/InvalidAccessKeyId: .*: log in to AWS again/);
+    expect(await refusal(where, { ...reader })).toMatch(
+      /AccessDenied: .*: let these credentials s3:PutObject, s3:GetObject/,
+    );
+    expect(await refusal(`s3://${bucketName}/elsewhere`, { ...writer })).toContain("AccessDenied");
+    const undo = setEnvironment({ ...writer });
+    await assertExportAtHand(target, await exportMerchant(target, where, soon()), soon()).finally(undo);
+  });
+  for (const Key of await bucket.keys()) {
+    await bucket.client.send(new DeleteObjectCommand({ Bucket: bucketName, Key }));
   }
 });
 
@@ -148,6 +161,37 @@ test("the export must be there, whole, when the merchant is dropped", async () =
   });
   await bucket.client.send(new PutObjectCommand({ ...at, Body: whole }));
   await assertExportAtHand(target, exported, soon());
+});
+
+test("what is stored otherwise than it was written is no export, and does not stay", async () => {
+  const before = await bucket.keys();
+  // Of what is read, one letter is another one: in the name of the database, where pg_restore does not mind.
+  const damaging = createServer((request, response) => {
+    const { method, url = "", headers } = request;
+    const forwarded = connect(`${moto.endpoint}${url}`, { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.on("data", (chunk: Buffer) => {
+        const at = method === "GET" && url.includes(".dump?x-id=GetObject") ? chunk.indexOf(id) : -1;
+        if (at >= 0) chunk.write("C", at);
+        response.write(chunk);
+      });
+      answer.on("end", () => response.end());
+    });
+    request.pipe(forwarded);
+  });
+  await once(damaging.listen(0, "127.0.0.1"), "listening");
+  const { port } = damaging.address() as AddressInfo;
+  const undo = setEnvironment({ AWS_ENDPOINT_URL: `http://127.0.0.1:${port}` });
+  try {
+    await expect(exportMerchant(target, where, soon())).rejects.toMatchObject({
+      code: "export_failed",
+      message: expect.stringContaining(".dump does not hold what was written") as string,
+    });
+  } finally {
+    undo();
+    damaging.close();
+  }
+  expect([await bucket.keys(), await bucket.uploads()]).toEqual([before, []]);
 });
 
 test("an export that is out of time leaves neither an object nor an upload", async () => {
