@@ -17,6 +17,9 @@ export interface TestBucket {
   get(key: string): Promise<Buffer>;
 }
 
+/** Milliseconds for the hook that makes one: the first time, moto is installed. */
+export const BUCKET_TIMEOUT = 600_000;
+
 export async function makeBucket({ endpoint }: Moto, Bucket: string): Promise<TestBucket> {
   const region = "eu-central-1";
   const credentials = { accessKeyId: "testing", secretAccessKey: MOTO_SECRET };

@@ -21,9 +21,6 @@ export interface Moto {
 /** What no output, file or state may show. */
 export const MOTO_SECRET = "moto-secret-access-key-of-tests";
 
-/** Milliseconds for the hook that starts it: the first time it is installed. */
-export const MOTO_TIMEOUT = 600_000;
-
 /** Starts moto on a free port of 127.0.0.1. It ends with this process, also when that is killed. */
 export async function startMoto(): Promise<Moto> {
   const python = await pythonWithMoto();

@@ -14,9 +14,9 @@ import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Exported, assertExportAtHand, exportMerchant } from "../../converge/export.ts";
 import { beginExport, type Content } from "../../converge/export-place.ts";
-import { makeBucket, type TestBucket } from "../aws/bucket.ts";
+import { BUCKET_TIMEOUT, makeBucket, type TestBucket } from "../aws/bucket.ts";
 import { makeUser, withAuthorization } from "../aws/iam.ts";
-import { type Moto, MOTO_SECRET, MOTO_TIMEOUT, setEnvironment, startMoto } from "../aws/moto.ts";
+import { type Moto, MOTO_SECRET, setEnvironment, startMoto } from "../aws/moto.ts";
 import { valueOf } from "../ledger.ts";
 import { onboard, prepareCell, specOf, testCell } from "../merchants.ts";
 import { adminClient, dropMerchantLeftovers, freshName, superuserClient, testServer } from "../server.ts";
@@ -47,7 +47,7 @@ beforeAll(async () => {
       "select app.grant_lot(g::text, now() + interval '1 day', 500 * g) from generate_series(1, 20) as g",
     );
   });
-}, MOTO_TIMEOUT);
+}, BUCKET_TIMEOUT);
 afterAll(async () => {
   restoreEnvironment();
   bucket.client.destroy();

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeBucket, type TestBucket } from "../aws/bucket.ts";
-import { type Moto, MOTO_SECRET, MOTO_TIMEOUT, startMoto } from "../aws/moto.ts";
+import { BUCKET_TIMEOUT, makeBucket, type TestBucket } from "../aws/bucket.ts";
+import { type Moto, MOTO_SECRET, startMoto } from "../aws/moto.ts";
 import { withKillCase } from "../kill-case.ts";
 import {
   declare,
@@ -21,7 +21,7 @@ let bucket: TestBucket;
 beforeAll(async () => {
   moto = await startMoto();
   bucket = await makeBucket(moto, "exports-of-tests");
-}, MOTO_TIMEOUT);
+}, BUCKET_TIMEOUT);
 afterAll(async () => {
   bucket.client.destroy();
   await moto.stop();
