@@ -42,7 +42,7 @@ export async function startMoto(): Promise<Moto> {
   const endpoint = `http://127.0.0.1:${port}`;
   return {
     endpoint,
-    env: { AWS_ENDPOINT_URL: endpoint, ...CREDENTIALS },
+    env: { AWS_ENDPOINT_URL: endpoint, ...CREDENTIALS, ...CLEARED },
     async reset() {
       await fetch(`${endpoint}/moto-api/reset`, { method: "POST" });
     },
@@ -61,6 +61,21 @@ const CREDENTIALS = {
   AWS_CONFIG_FILE: "/dev/null",
   AWS_SHARED_CREDENTIALS_FILE: "/dev/null",
 } as const;
+
+/** What would win over all that, in the environment of somebody who works with AWS: it is as if it were not set. */
+const CLEARED = Object.fromEntries(
+  [
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_RDS",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+  ].map((name) => [name, ""]),
+);
 
 /** Sets the environment of this process for a time, as `Moto.env` is meant for SDK calls in it; gives what undoes that. */
 export function setEnvironment(values: Readonly<Record<string, string>>): () => void {
