@@ -124,7 +124,14 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
       const entry = await readRegistry(session, owner.merchant);
       const rows = await readCronRows(session, owner);
       if (entry === undefined && rows.length === 0) return;
-      if (entry?.droppingSince == null) {
+      if (entry?.dropping === "begun") {
+        throw new ConvergeError(
+          "not_offboarding",
+          `merchant ${owner.merchant} of cell ${owner.address.cell}: its drop was begun, and nobody made sure that its export ` +
+            "holds what its database does: its crontab stays; run up again",
+        );
+      }
+      if (entry?.dropping !== "ready") {
         throw new ConvergeError(
           "not_offboarding",
           `merchant ${owner.merchant} of cell ${owner.address.cell} is not being offboarded: its crontab stays; ` +

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { compareContents, type Contents, readContents } from "./contents.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
+import { assertExportAtHand, type Exported } from "./export.ts";
 import { type Leaver, markDropping } from "./offboard.ts";
 import { quoteName } from "./roles.ts";
 import { lockInTransaction, type Session, withCronSession, withSession, withTransaction } from "./session.ts";
@@ -10,27 +11,20 @@ const PATIENCE = 10_000;
 const INTERVAL = 100;
 
 /**
- * Makes a merchant ready to be dropped: marks it in the registry, lets none of its roles log in, shuts its database and
- * ends all sessions in it, and then makes sure that it still holds what was exported. Nobody can write to it from then
- * on. When that is not so, or somebody's session cannot be ended, everything is as it was before and it throws
- * `not_exported` or `in_use`. `until` is a time as Date.now() gives it.
+ * Makes a merchant ready to be dropped: marks it in the registry, sees that its export is where it was written, lets none of
+ * its roles log in, shuts its database and ends all sessions in it, and then makes sure that it still holds what was
+ * exported. Nobody can write to it from then on, and only then its crontab may be deleted. When one of these is not so, or
+ * somebody's session cannot be ended, everything is as it was before and it throws `not_exported`, `export_failed` or
+ * `in_use`. `until` is a time as Date.now() gives it.
  */
-export async function beginDrop(leaver: Leaver, exported: Contents, until: number): Promise<void> {
-  await markDropping(leaver, true);
+export async function beginDrop(leaver: Leaver, exported: Exported, until: number): Promise<void> {
+  // A mark that an earlier run left says nothing of this one.
+  await markDropping(leaver, "begun");
   try {
+    await assertExportAtHand(leaver, exported, until);
     await setLogin(leaver, false);
-    if (!(await hasDatabase(leaver))) return;
-    await setOpen(leaver, true);
-    // The one session that is in the database before it is shut is the only one that is left then.
-    await withSession(leaver.address, leaver.database, async (session) => {
-      await setOpen(leaver, false);
-      await endSessions(leaver, await pidOf(session));
-      const differences = compareContents(dataOf(exported), dataOf(await readNow(session, until)));
-      if (differences.length > 0) throw changed(leaver, differences);
-      // Who was let in just before it was shut, and shows only now.
-      const late = await readVisitors(leaver, await pidOf(session));
-      if (late.length > 0) throw inUse(leaver, late);
-    });
+    if (await hasDatabase(leaver)) await shutAndCompare(leaver, exported.contents, until);
+    await markDropping(leaver, "ready");
   } catch (error) {
     // A run that is killed here leaves it shut; the next one goes on, or takes it back (`takeBack`).
     const left = await takeBack(leaver).then(
@@ -48,6 +42,20 @@ export async function beginDrop(leaver: Leaver, exported: Contents, until: numbe
   }
 }
 
+async function shutAndCompare(leaver: Leaver, exported: Contents, until: number): Promise<void> {
+  await setOpen(leaver, true);
+  // The one session that is in the database before it is shut is the only one that is left then.
+  await withSession(leaver.address, leaver.database, async (session) => {
+    await setOpen(leaver, false);
+    await endSessions(leaver, await pidOf(session));
+    const differences = compareContents(dataOf(exported), dataOf(await readNow(session, until)));
+    if (differences.length > 0) throw changed(leaver, differences);
+    // Who was let in just before it was shut, and shows only now.
+    const late = await readVisitors(leaver, await pidOf(session));
+    if (late.length > 0) throw inUse(leaver, late);
+  });
+}
+
 /** Without our own bookkeeping, which a release changes too: it is no data of the merchant's. */
 function dataOf(contents: Contents): Contents {
   return Object.fromEntries(Object.entries(contents).filter(([name]) => !name.startsWith("merchant_jobs.")));
@@ -57,7 +65,7 @@ function dataOf(contents: Contents): Contents {
 export async function takeBack(leaver: Leaver): Promise<void> {
   if (await hasDatabase(leaver)) await setOpen(leaver, true);
   await setLogin(leaver, true);
-  await markDropping(leaver, false);
+  await markDropping(leaver, undefined);
 }
 
 async function readNow(session: Session, until: number): Promise<Contents> {
@@ -162,7 +170,7 @@ function changed({ address, merchant }: Leaver, differences: readonly string[]):
   return new ConvergeError(
     "not_exported",
     `merchant ${merchant} of cell ${address.cell}: nothing was dropped, because its database does not hold what was ` +
-      `exported: ${differences.join("; ")}. Stop the application, take drop and confirm out, name another folder to ` +
+      `exported: ${differences.join("; ")}. Stop the application, take drop and confirm out, name another place to ` +
       "export again, run up, and drop then",
   );
 }

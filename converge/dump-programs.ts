@@ -2,10 +2,12 @@ import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { rootCertificates } from "node:tls";
 import { promisify } from "node:util";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, messageOf } from "./errors.ts";
+import type { Content } from "./export-place.ts";
 
 /** PostgreSQL's own programs for a server of one major version. */
 export interface DumpPrograms {
@@ -65,15 +67,23 @@ function bare(): Record<string, string> {
   return { PATH: process.env["PATH"] ?? "/usr/bin:/bin", LC_ALL: "C", HOME: "/" };
 }
 
+/** What goes into a program, or comes out of it. */
+export type DumpStream =
+  | { readonly input: Content }
+  /** Takes what the program writes, which comes to its end only if the program ended well. */
+  | { readonly takeOutput: (content: Content) => Promise<void> };
+
 /**
  * Runs one of the programs against a database of a cell until it ends, or until a time (as Date.now() gives it). The
- * password goes by its environment: no command line and no file has it. Throws `export_failed`.
+ * password goes by its environment: no command line and no file has it. Throws `export_failed`, and what the stream's other
+ * end threw.
  */
 export async function runDumpProgram(
   address: CellAddress,
   database: string,
   program: string,
   args: readonly string[],
+  stream: DumpStream,
   until: number,
 ): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), "merchant-jobs-"));
@@ -94,22 +104,61 @@ export async function runDumpProgram(
       PGCONNECT_TIMEOUT: "10",
       PGAPPNAME: "merchant-jobs converge",
     };
-    const { status, text } = await run(program, args, env, until);
-    if (status === 0) return;
-    const name = path.basename(program);
-    const why = status === "late" ? "did not end within the time limit of the export" : "failed";
-    throw new ConvergeError(
-      "export_failed",
-      [`cell ${address.cell}, database ${database}: ${name} ${why}`, ...lastLines(text)].join("\n"),
-    );
+    const run = start(program, args, env, until);
+    const assertWell = async () => {
+      const { status, text } = await run.ended;
+      if (status === 0) return;
+      const name = path.basename(program);
+      const why = status === "late" ? "did not end within the time limit of the export" : "failed";
+      const what = `cell ${address.cell}, database ${database}: ${name} ${why}`;
+      throw new ConvergeError("export_failed", [what, ...lastLines(text)].join("\n"));
+    };
+    try {
+      if ("input" in stream) await feed(run.child.stdin, stream.input, assertWell);
+      else await stream.takeOutput(outputOf(run.child.stdout, assertWell));
+      await assertWell();
+    } finally {
+      run.child.kill("SIGKILL");
+      await run.ended;
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function run(program: string, args: readonly string[], env: Record<string, string>, until: number) {
-  return new Promise<{ readonly status: number | "late"; readonly text: string }>((resolve) => {
-    const child = spawn(program, args, { cwd: "/", env, stdio: ["ignore", "ignore", "pipe"] });
+async function* outputOf(output: Content, assertWell: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* output;
+  await assertWell();
+}
+
+/** When the program stops reading it has failed, and says why. */
+async function feed(into: NodeJS.WritableStream, input: Content, assertWell: () => Promise<void>): Promise<void> {
+  const broken: unknown[] = [];
+  const guarded = async function* () {
+    try {
+      yield* input;
+    } catch (error) {
+      broken.push(error);
+      throw error;
+    }
+  };
+  try {
+    await pipeline(guarded, into);
+  } catch (error) {
+    if (broken.length === 0) await assertWell();
+    throw error;
+  }
+}
+
+interface Ended {
+  readonly status: number | "late";
+  /** The end of what it said. */
+  readonly text: string;
+}
+
+function start(program: string, args: readonly string[], env: Record<string, string>, until: number) {
+  const child = spawn(program, args, { cwd: "/", env, stdio: ["pipe", "pipe", "pipe"] });
+  const ended = new Promise<Ended>((resolve) => {
     let text = "";
     let late = false;
     let killing: NodeJS.Timeout | undefined;
@@ -126,6 +175,7 @@ async function run(program: string, args: readonly string[], env: Record<string,
       clearTimeout(killing);
       resolve({ status, text });
     };
+    child.stdin.on("error", () => undefined);
     child.stderr.setEncoding("utf8").on("data", (more: string) => (text = (text + more).slice(-20_000)));
     child.on("error", (error) => {
       text += messageOf(error);
@@ -135,6 +185,7 @@ async function run(program: string, args: readonly string[], env: Record<string,
       end(late ? "late" : (status ?? -1));
     });
   });
+  return { child, ended };
 }
 
 function lastLines(text: string): readonly string[] {

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
 import pg from "pg";
 import type { CellAddress } from "./address.ts";
 import { compareContents, type Contents, millisecondsUntil, readContents } from "./contents.ts";
 import { type DumpPrograms, findDumpPrograms, runDumpProgram } from "./dump-programs.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
-import { beginExportFile, finishExportFile, measureFile, writeManifest } from "./export-files.ts";
+import { beginExport, type Measured, measureExport, Measuring, type NewExport } from "./export-place.ts";
 import { quoteName } from "./roles.ts";
 import { type Session, withCronSession, withSession, withTransaction } from "./session.ts";
 
@@ -17,59 +16,83 @@ export interface ExportTarget {
 }
 
 /** An export that was made and verified. */
-export interface Exported {
-  /** Its absolute path on the machine that made it. */
+export interface Exported extends Measured {
+  /** Its absolute path on the machine that made it, or its address in S3. */
   readonly file: string;
   /** When, in ISO 8601. */
   readonly at: string;
-  readonly bytes: number;
-  readonly sha256: string;
   /** What the database held, in the snapshot that was exported. */
   readonly contents: Contents;
 }
 
 /**
- * Exports a merchant's database into a new file of a folder, in pg_dump's custom format, and verifies it: the file is
- * restored into a scratch database of the same server, which must hold the same rows and sums. Throws `export_failed`;
- * then there is no file of that name. `until` is a time as Date.now() gives it.
+ * Exports a merchant's database to a new file of a folder, or a new object below an address of S3, in pg_dump's custom
+ * format, and verifies it: what is stored is read again and restored into a scratch database of the same server, which
+ * must hold the same rows and sums. `rest` is called in between, when all that can be known beforehand is well. `until` is
+ * a time as Date.now() gives it. Throws `export_failed` or `missing_right`; then nothing there looks complete.
  */
-export async function exportMerchant(target: ExportTarget, folder: string, until: number): Promise<Exported> {
+export async function exportMerchant(
+  target: ExportTarget,
+  where: string,
+  until: number,
+  rest: () => Promise<void> = () => Promise.resolve(),
+): Promise<Exported> {
   const { address, merchant, database } = target;
   const { major, like } = await readServer(target);
   const programs = await findDumpPrograms(major);
-  const at = new Date();
-  const files = await beginExportFile(folder, { cell: address.cell, merchant }, at);
+  const made = await beginExport(where, { cell: address.cell, merchant }, until);
   try {
-    const contents = await dump(target, programs, files.partial, until);
-    await verify(target, programs, files.partial, { like, contents, until });
-    const measured = await measureFile(files.partial);
-    if (measured === undefined) throw failed(target, `${files.partial} is gone`);
-    await finishExportFile(files);
-    const exported = { file: files.file, at: at.toISOString(), ...measured, contents };
-    await writeManifest(files.file, { cell: address.cell, merchant, database, postgresql: major, ...exported });
+    await withSession(address, database, (session) => assertReadable(session, target));
+    await rest();
+    const at = new Date().toISOString();
+    const { contents, ...measured } = await dump(target, programs, made, until);
+    await verify(target, programs, made, { like, contents, measured, until });
+    const exported = { file: made.file, at, ...measured, contents };
+    await made.finish({ cell: address.cell, merchant, database, postgresql: major, ...exported });
     return exported;
-  } catch (error) {
-    if (codeOf(error) !== SQLSTATE.queryCanceled) throw error;
-    throw failed(target, "the time limit of the export was reached while rows were counted", error);
   } finally {
-    await rm(files.partial, { force: true });
+    await made.discard();
   }
 }
 
-/** Throws `not_exported` when the file of an export is not there any more, or is not what was written. */
-export async function assertExportAtHand({ merchant, address }: ExportTarget, exported: Exported): Promise<void> {
-  const found = await measureFile(exported.file);
+/** What is out of time is an export that failed. */
+async function inTime<T>(target: ExportTarget, what: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (codeOf(error) !== SQLSTATE.queryCanceled) throw error;
+    throw failed(target, `the time limit of the export was reached while ${what}`, error);
+  }
+}
+
+function countRows(session: Session, target: ExportTarget, until: number): Promise<Contents> {
+  return inTime(target, "rows were counted", readContents(session, until));
+}
+
+/**
+ * Throws `not_exported` when an export is not there any more, or is not what was written, and `export_failed` when it
+ * cannot be read. All of it is read, until a time as Date.now() gives it.
+ */
+export async function assertExportAtHand(target: ExportTarget, exported: Exported, until: number): Promise<void> {
+  const { merchant, address } = target;
+  const found = await measureExport(exported.file, { cell: address.cell, merchant }, until);
   if (found?.sha256 === exported.sha256) return;
   throw new ConvergeError(
     "not_exported",
     `merchant ${merchant} of cell ${address.cell}: its export ${exported.file} ` +
-      `${found === undefined ? "is not here" : "is not the file that was written"}; nothing was dropped: bring it back ` +
-      "to this path of the machine that runs up, or take drop and confirm out and name another folder to export again",
+      `${found === undefined ? "is not there" : "is not the file that was written"}; nothing was dropped: bring it back ` +
+      "to this path of the machine that runs up, or this address, or take drop and confirm out and name another place to " +
+      "export again",
   );
 }
 
 /** Everything in one snapshot: the figures are of what the file holds, whoever writes meanwhile. */
-async function dump(target: ExportTarget, programs: DumpPrograms, file: string, until: number): Promise<Contents> {
+async function dump(
+  target: ExportTarget,
+  programs: DumpPrograms,
+  made: NewExport,
+  until: number,
+): Promise<Measured & { readonly contents: Contents }> {
   const { address, database } = target;
   return withSession(address, database, (session) =>
     withTransaction(session, async () => {
@@ -77,10 +100,12 @@ async function dump(target: ExportTarget, programs: DumpPrograms, file: string, 
       await session.query("set local idle_in_transaction_session_timeout = 0");
       await assertReadable(session, target);
       const found = await session.query<{ snapshot: string }>("select pg_catalog.pg_export_snapshot() as snapshot");
-      const options = ["--format=custom", `--file=${file}`, "--no-password", "--lock-wait-timeout=10000"];
       const snapshot = `--snapshot=${found.rows[0]?.snapshot ?? ""}`;
-      await runDumpProgram(address, database, programs.dump, [...options, snapshot], until);
-      return readContents(session, until);
+      const options = ["--format=custom", "--no-password", "--lock-wait-timeout=10000", snapshot];
+      const measuring = new Measuring();
+      const takeOutput = (content: AsyncIterable<Uint8Array>) => made.write(measuring.of(content));
+      await runDumpProgram(address, database, programs.dump, options, { takeOutput }, until);
+      return { ...measuring.result(), contents: await countRows(session, target, until) };
     }),
   );
 }
@@ -101,6 +126,16 @@ async function assertReadable(session: Session, { address, merchant, database }:
      where c.relkind in ('r', 'p', 'S', 'm') and c.relpersistence <> 't'
        and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
        and not s.allowed
+     union all
+     select pg_catalog.format('grant select on large object %s to %I;',
+       pg_catalog.string_agg(o.oid::text, ', ' order by o.oid), current_user)
+     from pg_catalog.pg_largeobject_metadata as o
+     where not pg_catalog.pg_has_role(o.lomowner, 'usage')
+       and not exists (
+         select from pg_catalog.aclexplode(o.lomacl) as a
+         where a.privilege_type = 'SELECT' and (a.grantee = 0 or pg_catalog.pg_has_role(a.grantee, 'usage'))
+       )
+     having pg_catalog.count(*) > 0
      order by 1`,
   );
   if (rows.length === 0) return;
@@ -141,11 +176,18 @@ function scratchPrefix(merchant: string): string {
   return `mj-verify-${merchant}-`;
 }
 
+interface Verification {
+  /** What the database held, and the export that was made of it. */
+  readonly contents: Contents;
+  readonly measured: Measured;
+  readonly until: number;
+}
+
 async function verify(
   target: ExportTarget,
   programs: DumpPrograms,
-  file: string,
-  { like, contents, until }: { readonly like: string; readonly contents: Contents; readonly until: number },
+  made: NewExport,
+  { like, contents, measured, until }: Pick<Server, "like"> & Verification,
 ): Promise<void> {
   const { address, merchant } = target;
   const scratch = `${scratchPrefix(merchant)}${randomBytes(4).toString("hex")}`;
@@ -153,15 +195,20 @@ async function verify(
   try {
     await withCronSession(address, async (session) => {
       await session.query(`set statement_timeout = ${millisecondsUntil(until)}`);
-      await session.query(`create database ${quoteName(scratch)} ${like}`);
+      const created = session.query(`create database ${quoteName(scratch)} ${like}`);
+      await inTime(target, "its copy was made", created);
       // Before it holds anything: what is restored without its rights would be open to every role of the server.
       await session.query(`revoke all on database ${quoteName(scratch)} from public`);
       await session.query("reset statement_timeout");
     });
     const options = ["--no-owner", "--no-privileges", "--exit-on-error", "--no-password", `--dbname=${scratch}`];
-    await runDumpProgram(address, scratch, programs.restore, [...options, file], until);
+    const measuring = new Measuring();
+    const input = measuring.of(await made.read());
+    await runDumpProgram(address, scratch, programs.restore, options, { input }, until);
+    if (measuring.result().sha256 !== measured.sha256)
+      throw failed(target, `${made.file} does not hold what was written`);
     const restored = await withSession(address, scratch, (session) =>
-      withTransaction(session, () => readContents(session, until)),
+      withTransaction(session, () => countRows(session, target, until)),
     );
     const differences = compareContents(contents, restored);
     if (differences.length > 0) {

@@ -8,18 +8,29 @@ export interface GateMember {
   readonly database: string;
   /** `desiredState`: when it is another one, the merchant's jobs run again. */
   readonly state: string;
-  /** It stopped the wave because items went to quarantine; who runs `up` again has read that. */
-  readonly quarantined?: true | undefined;
 }
 
 /** Merchants of a wave by id. */
 export type GateMembers = Readonly<Record<string, GateMember>>;
 
+/**
+ * Up to which item in quarantine a merchant's have been told, by a wave that they stopped: the server's time at which it
+ * went there, in ISO 8601. It outlives the state that it was told in: the same item never stops a wave twice.
+ */
+export type Told = Readonly<Record<string, string>>;
+
+/** What the state remembers of a gate. */
+export interface GateMemory {
+  /** Those that passed. */
+  readonly merchants: GateMembers;
+  readonly told: Told;
+}
+
 /** A merchant whose jobs must run. */
 export interface DueMember extends GateMember {
   readonly merchant: string;
-  /** Items in quarantine were told of this very state before, and stop nothing now. */
-  readonly acknowledged: boolean;
+  /** As in `Told`; items that were told stop nothing now. */
+  readonly told: string | undefined;
 }
 
 /** How the jobs of a merchant went. */
@@ -27,8 +38,10 @@ export interface GateOutcome {
   readonly merchant: string;
   /** What failed, a line for each job. */
   readonly failures: readonly string[];
-  /** What went to quarantine since the merchant's SQL was last applied, a line for each job. */
+  /** What went to quarantine since the merchant's SQL was last applied and was not told yet, a line for each job. */
   readonly quarantined: readonly string[];
+  /** As in `Told`, once these lines are; undefined where there are none. */
+  readonly told: string | undefined;
 }
 
 /**
@@ -51,48 +64,48 @@ function sorted(value: unknown): unknown {
 }
 
 /** The merchants that have not passed the gate with the state that they shall have now. */
-export function dueMembers(members: GateMembers, before: GateMembers): readonly DueMember[] {
+export function dueMembers(members: GateMembers, before: GateMemory): readonly DueMember[] {
   return Object.entries(members).flatMap(([merchant, member]) => {
-    const was = Object.hasOwn(before, merchant) ? before[merchant] : undefined;
-    const same = was?.state === member.state;
-    if (same && was.quarantined === undefined) return [];
-    return [{ merchant, ...member, acknowledged: same }];
+    if (own(before.merchants, merchant)?.state === member.state) return [];
+    return [{ merchant, ...member, told: own(before.told, merchant) }];
   });
 }
 
-/** What the state remembers after a gate stopped: those that passed, and those that only items in quarantine stopped. */
-export function passedMembers(
-  members: GateMembers,
-  before: GateMembers,
-  outcomes: readonly GateOutcome[],
-): GateMembers {
-  const due = new Map(dueMembers(members, before).map((member) => [member.merchant, member]));
+/** What the state remembers after a gate: those that passed, and what was told. */
+export function gateMemory(members: GateMembers, before: GateMemory, outcomes: readonly GateOutcome[]): GateMemory {
+  const due = new Set(dueMembers(members, before).map(({ merchant }) => merchant));
   const found = new Map(outcomes.map((outcome) => [outcome.merchant, outcome]));
-  return Object.fromEntries(
-    Object.entries(members).flatMap(([merchant, member]): readonly (readonly [string, GateMember])[] => {
-      if (!due.has(merchant)) return [[merchant, member]];
-      const outcome = found.get(merchant);
-      if (outcome === undefined || outcome.failures.length > 0) return [];
-      const stopped = outcome.quarantined.length > 0 && due.get(merchant)?.acknowledged !== true;
-      return [[merchant, stopped ? { ...member, quarantined: true } : member]];
-    }),
-  );
+  const passed = ([merchant]: readonly [string, GateMember]): boolean => {
+    const outcome = found.get(merchant);
+    return !due.has(merchant) || (outcome !== undefined && isWell(outcome));
+  };
+  const told = Object.keys(members).flatMap((merchant) => {
+    const until = found.get(merchant)?.told ?? own(before.told, merchant);
+    return until === undefined ? [] : [[merchant, until] as const];
+  });
+  return {
+    merchants: Object.fromEntries(Object.entries(members).filter(passed)),
+    told: Object.fromEntries(told),
+  };
+}
+
+function isWell({ failures, quarantined }: GateOutcome): boolean {
+  return failures.length + quarantined.length === 0;
+}
+
+function own<T>(of: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(of, key) ? of[key] : undefined;
 }
 
 /** Why a wave stops; undefined when all of its merchants passed. */
-export function describeStop(
-  wave: number,
-  due: readonly DueMember[],
-  outcomes: readonly GateOutcome[],
-): string | undefined {
-  const acknowledged = new Set(due.filter((member) => member.acknowledged).map(({ merchant }) => merchant));
+export function describeStop(wave: number, outcomes: readonly GateOutcome[]): string | undefined {
   const failures = outcomes.flatMap((outcome) => outcome.failures);
-  const quarantined = outcomes.flatMap((outcome) => (acknowledged.has(outcome.merchant) ? [] : outcome.quarantined));
-  if (failures.length + quarantined.length === 0) return undefined;
+  const quarantined = outcomes.flatMap((outcome) => outcome.quarantined);
+  if (outcomes.every(isWell)) return undefined;
   const ways = [
     ...(failures.length > 0 ? ["repair what failed, and run up again: it goes on with this wave"] : []),
     ...(quarantined.length > 0
-      ? ["look at app.job_quarantine; the next up takes the items that are there as known, and goes on"]
+      ? ["look at app.job_quarantine; the next up takes the items that were told here as known, and goes on"]
       : []),
   ];
   return [

@@ -60,19 +60,22 @@ async function runMerchant(target: GateTarget, graceSeconds: number): Promise<Ga
   const about = `merchant ${merchant} of cell ${address.cell}`;
   const failures: string[] = [];
   const quarantined: string[] = [];
+  let told: string | undefined;
   try {
     await withSession(address, database, async (session) => {
       for (const job of await readEnabledJobs(session, graceSeconds)) {
         const failure = await runJob(session, roleNames(database).jobRole, job);
         if (failure !== undefined) failures.push(`${about}, job ${job.name}: ${failure}`);
       }
-      for (const { name, items, first } of await readQuarantine(session))
+      for (const { name, items, first, last } of await readQuarantine(session, target.told)) {
         quarantined.push(`${about}, job ${name}: ${items} in quarantine since its SQL was last applied; ${first}`);
+        told = last;
+      }
     });
   } catch (error) {
     failures.push(`${about}: ${messageOf(error)}`);
   }
-  return { merchant, failures, quarantined };
+  return { merchant, failures, quarantined, told };
 }
 
 /** catch_up is not among them: it has no row, and only runs the others when they are overdue. */
@@ -148,18 +151,24 @@ async function readLastRun(session: Session, job: EnabledJob, after: string): Pr
   return rows[0];
 }
 
-/** Items that went to quarantine since the SQL files were applied, whichever run put them there: by job. */
-async function readQuarantine(session: Session) {
-  const { rows } = await session.query<{ name: string; items: string; first: string }>(
+/**
+ * Items that went to quarantine since the SQL files were applied and after `told`, whichever run put them there: by job.
+ * `last` is when the last of all of them did, in ISO 8601.
+ */
+async function readQuarantine(session: Session, told: string | undefined) {
+  const { rows } = await session.query<{ name: string; items: string; first: string; last: string }>(
     `select j.name,
        pg_catalog.count(*) || case when pg_catalog.count(*) = 1 then ' item is' else ' items are' end as items,
        (pg_catalog.array_agg(
          pg_catalog.format('%s: %s (%s)', q.item, q.error, q.error_sqlstate) order by q.since, q.item
-       ))[1] as first
+       ))[1] as first,
+       pg_catalog.to_json(pg_catalog.max(pg_catalog.max(q.since)) over ()) #>> '{}' as last
      from app.job_quarantine as q
      join app.jobs as j using (job_id)
      where j.enabled and q.since >= (select pg_catalog.max(f.applied_at) from merchant_jobs.applied_files as f)
+       and q.since > coalesce($1::timestamptz, '-infinity')
      group by j.name order by j.name`,
+    [told],
   );
   return rows;
 }

@@ -16,7 +16,7 @@ export function lastResortOf(jobs: Readonly<Record<string, { readonly timeLimitS
 }
 
 /**
- * Makes it the role's statement_timeout in this database, and what is expected of it (sql/objects.sql), so that another
+ * Makes it the role's statement_timeout in this database, and what is expected of it (sql/objects/), so that another
  * one is drift, which sql/merchant/access.sql heals.
  */
 export async function applyLastResort(session: Session, database: string, seconds: number): Promise<void> {

@@ -3,7 +3,7 @@ import path from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Session } from "./session.ts";
 
-/** An object in one of our schemas, as sql/objects.sql describes it. */
+/** An object in one of our schemas, as sql/objects/ describes it. */
 export interface DescribedObject {
   /** What it is a part of; null when it stands alone. */
   readonly parent: string | null;
@@ -32,15 +32,22 @@ export type Differences = Readonly<Record<string, string>>;
 /** The object that says which major version described the others: another one prints some of them in another way. */
 export const SERVER = "server";
 
-const objects = readFileSync(path.join(import.meta.dirname, "..", "sql", "objects.sql"), "utf8")
-  .trimEnd()
-  .replace(/;$/, "");
+/** The files of sql/objects/; the first names what the others use. */
+const PARTS = ["server", "database", "routines", "relations", "columns", "parts", "types", "settings"] as const;
+
+/** The query that describes what there is in our schemas, whoever made it: without a semicolon, to stand in another. */
+export const OBJECTS_QUERY = `${PARTS.map(readPart).join("\nunion all\n")}\norder by 1`;
+
+function readPart(name: (typeof PARTS)[number]): string {
+  const file = path.join(import.meta.dirname, "..", "sql", "objects", `${name}.sql`);
+  return readFileSync(file, "utf8").trimEnd().replace(/;$/, "");
+}
 
 /**
  * The same of what is ours already. To describe a table that the application drops at that moment is an error of the
  * server, so what is theirs is not looked at.
  */
-const expectedOnes = objects.replace(
+const expectedOnes = OBJECTS_QUERY.replace(
   "/* ONLY EXPECTED */",
   `and exists (
      select from merchant_jobs.expected_objects as e
@@ -53,7 +60,7 @@ type Row = DescribedObject & { readonly object: string };
 
 /** Describes what there is in our schemas now, whoever made it. */
 export async function readObjects(session: Session): Promise<Objects> {
-  return byName(await session.query<Row>(objects));
+  return byName(await session.query<Row>(OBJECTS_QUERY));
 }
 
 /** How our objects looked after the last apply. What nobody recorded is not ours. */

@@ -4,7 +4,7 @@ import { readCronRows } from "./cron-server.ts";
 import { applyEngineJobs } from "./engine-jobs.ts";
 import { ConvergeError } from "./errors.ts";
 import { dropScratch } from "./export.ts";
-import { readRegistry, setDroppingMark } from "./registry.ts";
+import { type DroppingMark, readRegistry, setDroppingMark } from "./registry.ts";
 import { withCronSession, withSession, withTransaction, lockInTransaction } from "./session.ts";
 
 /** A merchant that leaves. */
@@ -94,7 +94,7 @@ export async function readRemains(leaver: Leaver): Promise<Remains> {
       ],
       jobs: jobs.length,
       registered,
-      dropping: entry?.droppingSince != null,
+      dropping: entry?.dropping !== undefined,
     };
   });
 }
@@ -123,16 +123,16 @@ export async function forgetOffboarding(leaver: Leaver): Promise<void> {
         `dropped (there is ${things.join(", ")}) nor taken back: put its line back, with offboard, and go on from there`,
     );
   }
-  if (dropping) await markDropping(leaver, false);
+  if (dropping) await markDropping(leaver, undefined);
   await dropScratch(leaver);
 }
 
 /** Marks a merchant in the registry as being dropped, or takes the mark away. */
-export async function markDropping({ address, merchant }: Leaver, dropping: boolean): Promise<void> {
+export async function markDropping({ address, merchant }: Leaver, mark: DroppingMark | undefined): Promise<void> {
   await withCronSession(address, (session) =>
     withTransaction(session, async () => {
       await lockInTransaction(session, "crontab");
-      await setDroppingMark(session, merchant, dropping);
+      await setDroppingMark(session, merchant, mark);
     }),
   );
 }

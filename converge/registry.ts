@@ -7,9 +7,16 @@ export interface RegistryEntry {
   readonly database: string;
   readonly jobRole: string;
   readonly suspended: boolean;
-  /** When it began to be dropped; null while it is a merchant. */
-  readonly droppingSince: Date | null;
+  /** How far it is dropped; undefined while it is a merchant. */
+  readonly dropping: DroppingMark | undefined;
 }
+
+/**
+ * How far a merchant is dropped: begun, or ready, when its database is shut and was seen to hold what was exported. Only
+ * then its crontab may be deleted, with which all the rest goes. In the registry (`dropping_since`) the first is infinity,
+ * the second the time.
+ */
+export type DroppingMark = "begun" | "ready";
 
 /** What a merchant's entry shall say. */
 export interface DesiredEntry {
@@ -26,12 +33,14 @@ export function planRegistry(desired: DesiredEntry, found: RegistryEntry | undef
 
 /** Reads a merchant's entry; undefined when there is none. */
 export async function readRegistry(session: Session, merchant: string): Promise<RegistryEntry | undefined> {
-  const rows = await session.query<RegistryEntry>(
-    `select m.database_name as database, m.job_role as "jobRole", m.suspended, m.dropping_since as "droppingSince"
+  const { rows } = await session.query<Omit<RegistryEntry, "dropping"> & { dropping: DroppingMark | null }>(
+    `select m.database_name as database, m.job_role as "jobRole", m.suspended,
+       case when pg_catalog.isfinite(m.dropping_since) then 'ready' when m.dropping_since is not null then 'begun' end
+         as dropping
      from merchant_jobs.merchants as m where m.merchant = $1::text`,
     [merchant],
   );
-  return rows.rows[0];
+  return rows[0] && { ...rows[0], dropping: rows[0].dropping ?? undefined };
 }
 
 /**
@@ -83,13 +92,17 @@ export async function removeFromRegistry(session: Session, merchant: string): Pr
   await session.query("delete from merchant_jobs.merchants where merchant = $1::text", [merchant]);
 }
 
-/** Marks a merchant as being dropped, from now on or since it was first marked; or takes the mark away. */
-export async function setDroppingMark(session: Session, merchant: string, dropping: boolean): Promise<void> {
+/** Marks how far a merchant is dropped, or takes the mark away. */
+export async function setDroppingMark(
+  session: Session,
+  merchant: string,
+  mark: DroppingMark | undefined,
+): Promise<void> {
   await session.query(
     `update merchant_jobs.merchants
-     set dropping_since = case when $2::boolean then coalesce(dropping_since, pg_catalog.clock_timestamp()) end,
+     set dropping_since = case $2::text when 'begun' then 'infinity' when 'ready' then pg_catalog.clock_timestamp() end,
        changed_at = pg_catalog.clock_timestamp()
      where merchant = $1::text`,
-    [merchant, dropping],
+    [merchant, mark ?? null],
   );
 }

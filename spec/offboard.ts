@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Path, Report } from "./report.ts";
+import { isS3Address, parseS3Address } from "./s3-address.ts";
 
 /** How far a merchant's offboarding shall go: its data exported, or exported before and now dropped. */
 export type OffboardPhase = "export" | "drop";
@@ -7,7 +8,7 @@ export type OffboardPhase = "export" | "drop";
 /** A merchant that is leaving, as the stack declares it. */
 export interface OffboardSpec {
   readonly phase: OffboardPhase;
-  /** The folder that gets the export: absolute, or relative to the project. */
+  /** What gets the export: a folder, absolute or relative to the project; or a place in S3, `s3://bucket/prefix`. */
   readonly export: string;
   /** Minutes that waiting for runs, and the export with its verification, may take together. Default 60. */
   readonly timeLimitMinutes: number;
@@ -22,8 +23,8 @@ const EXAMPLE = "{export: exports}";
 const FIELDS = {
   export: {
     schema: z.string(),
-    rule: "must be the path of a folder, as text",
-    fix: "write a folder that outlives the machine that runs `up`: absolute, or relative to the project",
+    rule: "must be the path of a folder, or an address of S3, as text",
+    fix: "write a folder that outlives the machine that runs `up`, absolute or relative to the project, or s3://bucket/prefix",
     required: true,
   },
   timeLimitMinutes: {
@@ -40,8 +41,8 @@ export function parseOffboard(report: Report, path: Path, id: string, raw: unkno
   if (raw === undefined) return undefined;
   const fields = report.readFields(path, raw, FIELDS, EXAMPLE);
   if (fields === undefined) return undefined;
-  const { export: folder, timeLimitMinutes = DEFAULT_MINUTES, drop = false, confirm } = fields;
-  if (folder !== undefined) checkFolder(report, [...path, "export"], folder);
+  const { export: place, timeLimitMinutes = DEFAULT_MINUTES, drop = false, confirm } = fields;
+  if (place !== undefined) checkPlace(report, [...path, "export"], place);
   const at: Path = [...path, "confirm"];
   const fix = `write confirm: ${id}; its database is deleted then, and the export is what is left`;
   if (drop && confirm === undefined) report.add(at, undefined, "is missing: drop: true needs it", fix);
@@ -49,31 +50,29 @@ export function parseOffboard(report: Report, path: Path, id: string, raw: unkno
   else if (!drop && confirm !== undefined) {
     report.add(at, confirm, "says nothing without drop: true", "take it out until the export is done");
   }
-  if (folder === undefined) return undefined;
-  return { phase: drop ? "drop" : "export", export: folder, timeLimitMinutes };
+  if (place === undefined) return undefined;
+  return { phase: drop ? "drop" : "export", export: place, timeLimitMinutes };
 }
 
-/** No word of a path may lead out of the folder that it seems to name, or be taken for something else by a shell. */
-function checkFolder(report: Report, path: Path, folder: string): void {
-  if (/^s3:/i.test(folder)) {
-    report.add(
-      path,
-      folder,
-      "is an address of S3, to which this version does not export",
-      "export to a folder, and copy the file from there: aws s3 cp; keep it in the folder until the merchant is dropped",
-    );
+function checkPlace(report: Report, path: Path, place: string): void {
+  if (isS3Address(place)) {
+    const parsed = parseS3Address(place);
+    if ("problem" in parsed) report.add(path, place, parsed.problem, S3_FIX);
     return;
   }
-  const problem = folderProblem(folder);
-  if (problem !== undefined) report.add(path, folder, problem, FIELDS.export.fix);
+  const problem = folderProblem(place);
+  if (problem !== undefined) report.add(path, place, problem, FIELDS.export.fix);
 }
 
+const S3_FIX = "write s3:// with the name of a bucket that is there, and a prefix, such as s3://our-exports/merchants";
+
+/** No word of a path may lead out of the folder that it seems to name, or be taken for something else by a shell. */
 function folderProblem(folder: string): string | undefined {
   if (folder === "" || Array.from(folder).length > MOST_CHARACTERS)
     return `must have 1 to ${MOST_CHARACTERS} characters`;
   if (/\p{Cc}/u.test(folder)) return "must have no control characters";
   if (folder.trim() !== folder) return "must not begin or end with a blank";
-  if (/^[a-z][a-z0-9+.-]*:/i.test(folder)) return "must be a path, and no address";
+  if (/^[a-z][a-z0-9+.-]*:/i.test(folder)) return "must be a path, or an address of S3";
   if (folder.split(/[/\\]/).includes("..")) return "must not go up (..)";
   if (folder.startsWith("~")) return "must not begin with ~: no shell reads it";
   return undefined;

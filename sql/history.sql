@@ -34,7 +34,7 @@ create table if not exists merchant_jobs.expected_objects (
 );
 
 comment on table merchant_jobs.expected_objects is
-  'How each of our objects looked right after the last apply, as sql/objects.sql describes it. What differs now is drift.';
+  'How each of our objects looked right after the last apply, as sql/objects/ describes it. What differs now is drift.';
 comment on column merchant_jobs.expected_objects.parent is
   'What it is a part of: a part that nobody expected, of a parent of which others are expected, is drift too.';
 comment on column merchant_jobs.expected_objects.restore is 'The statements that make it as it is; null where data would be lost.';

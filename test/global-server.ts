@@ -53,8 +53,8 @@ async function startTestServer(folder: string, root: string | undefined): Promis
     durable: false,
     log,
     ...(root !== undefined && { searchRoot: root }),
-    // Above what a laptop needs: test files run side by side, and each of them has its pools.
-    settings: { max_connections: "200" },
+    // Above what a laptop needs: test files run side by side, and each of them has its pools. A test prepares a transaction.
+    settings: { max_connections: "200", max_prepared_transactions: "2" },
   });
   // Its view counts what every database of the server was asked, whichever database it is read in.
   const client = await superuserClient("postgres", server);

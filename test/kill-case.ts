@@ -51,7 +51,10 @@ export async function countStatements({ project, proxy }: KillCase): Promise<num
 }
 
 /** Runs `up` and kills all of it at a statement; false when it ended before that. */
-export async function killAtStatement({ project, proxy }: KillCase, boundary: Boundary): Promise<boolean> {
+export async function killAtStatement(
+  { project, proxy }: Pick<KillCase, "project" | "proxy">,
+  boundary: Boundary,
+): Promise<boolean> {
   const reached = proxy.stopAt(boundary).then(() => "reached" as const);
   const run = startUp(project);
   const what = await Promise.race([reached, run.ended]);

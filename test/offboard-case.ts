@@ -15,15 +15,36 @@ import { postgresMajor, superuserClient, testServer } from "./server.ts";
 export interface OffboardCase {
   readonly at: KillCase;
   readonly leaving: string;
+  readonly place: TestPlace;
   /** Everything on the server that is not the leaving merchant's, and whether pg_cron's launcher is the same process. */
   readonly others: string;
+}
+
+/** What a merchant is exported to. */
+export interface TestPlace {
+  /** As the stack file has it. */
+  readonly address: string;
+  /** What is there of exports that were begun, and neither finished nor given up. */
+  readonly halfWritten: () => Promise<readonly string[]> | readonly string[];
+  /** A file of this machine with an export, by what the state calls it. */
+  readonly fileOf: (exported: string) => Promise<string> | string;
+}
+
+/** The folder `exports` of a project. */
+function folderOf({ folder }: KillCase["project"]): TestPlace {
+  const exports = path.join(folder, "exports");
+  return {
+    address: "exports",
+    halfWritten: () => (existsSync(exports) ? readdirSync(exports).filter((name) => name.endsWith(".partial")) : []),
+    fileOf: (exported) => exported,
+  };
 }
 
 /** How far the stack file says that it shall go. */
 export type Step = "export" | "drop" | "gone";
 
 /** Onboards two merchants, and puts something into the ledger of the one that will leave. */
-export async function openOffboardCase(at: KillCase): Promise<OffboardCase> {
+export async function openOffboardCase(at: KillCase, place = folderOf(at.project)): Promise<OffboardCase> {
   const [leaving = "", staying = ""] = at.merchants;
   await countStatements(at);
   for (const id of [leaving, staying]) {
@@ -34,13 +55,13 @@ export async function openOffboardCase(at: KillCase): Promise<OffboardCase> {
       );
     });
   }
-  return { at, leaving, others: await lookAtOthers(leaving, staying) };
+  return { at, leaving, place, others: await lookAtOthers(leaving, staying) };
 }
 
 /** Writes the step into the stack file. */
-export function declare({ at, leaving }: OffboardCase, step: Step, line: object = {}): void {
+export function declare({ at, leaving, place }: OffboardCase, step: Step, line: object = {}): void {
   const others = at.merchants.filter((id) => id !== leaving).map((id) => [id, { database: id }]);
-  const offboard = { export: "exports", ...(step === "drop" && { drop: true, confirm: leaving }), ...line };
+  const offboard = { export: place.address, ...(step === "drop" && { drop: true, confirm: leaving }), ...line };
   const own = step === "gone" ? [] : [[leaving, { database: leaving, offboard }]];
   at.project.setMerchants(Object.fromEntries([...own, ...others]) as object);
 }
@@ -69,15 +90,11 @@ export async function killAndGoOn(
 }
 
 /** What is true after the step: its own objects, and everybody else's. */
-export async function expectAfter({ at, leaving, others }: OffboardCase, step: Step, said = ""): Promise<void> {
+export async function expectAfter(offboard: OffboardCase, step: Step, said = ""): Promise<void> {
+  const { at, leaving, place, others } = offboard;
   const staying = at.merchants.find((id) => id !== leaving) ?? "";
   expect(await lookAtOthers(leaving, staying), said).toBe(others);
-  const folder = path.join(at.project.folder, "exports");
-  const names = existsSync(folder) ? readdirSync(folder) : [];
-  expect(
-    names.filter((name) => name.endsWith(".partial")),
-    said,
-  ).toEqual([]);
+  expect(await place.halfWritten(), said).toEqual([]);
   const found = await ask("cron", (client) =>
     valueOf<object>(
       client,
@@ -107,14 +124,14 @@ function resourcesIn({ project }: KillCase): State["resources"] {
 }
 
 /** The export that the state names restores into an empty database with the same figures as at the beginning. */
-export async function expectExportWhole({ at, leaving }: OffboardCase): Promise<void> {
+export async function expectExportWhole({ at, leaving, place }: OffboardCase): Promise<void> {
   const outputs = resourcesIn(at).find(({ urn }) => urn.endsWith(`::${leaving}-offboard`))?.outputs;
   const { file } = outputs?.["exported"] as { readonly file: string };
   const copy = `${leaving}_copy`;
   await ask("cron", (client) => client.query(`create database ${copy} template template0`));
   const { host, port, superuser } = testServer();
   const env = { PGHOST: host, PGPORT: String(port), PGUSER: superuser.user, PGPASSWORD: superuser.password };
-  const words = ["--no-owner", "--no-privileges", "--exit-on-error", "-d", copy, file];
+  const words = ["--no-owner", "--no-privileges", "--exit-on-error", "-d", copy, await place.fileOf(file)];
   await promisify(execFile)(path.join(installationRoot, String(postgresMajor()), "bin", "pg_restore"), words, { env });
   const figures = await ask(copy, (client) =>
     valueOf<string>(

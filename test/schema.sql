@@ -1729,7 +1729,7 @@ CREATE TABLE merchant_jobs.expected_objects (
 
 ALTER TABLE merchant_jobs.expected_objects OWNER TO merchant_schema_owner;
 
-COMMENT ON TABLE merchant_jobs.expected_objects IS 'How each of our objects looked right after the last apply, as sql/objects.sql describes it. What differs now is drift.';
+COMMENT ON TABLE merchant_jobs.expected_objects IS 'How each of our objects looked right after the last apply, as sql/objects/ describes it. What differs now is drift.';
 
 COMMENT ON COLUMN merchant_jobs.expected_objects.parent IS 'What it is a part of: a part that nobody expected, of a parent of which others are expected, is drift too.';
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import pg from "pg";
 import { planAccess } from "../../converge/access-plan.ts";
+import { OBJECTS_QUERY } from "../../converge/objects.ts";
 import { readSqlFiles, type SqlFile } from "../../converge/sql-files.ts";
 import { dueScheduleOf } from "../../spec/due.ts";
 import { batchFunctionOf } from "../../spec/jobs.ts";
@@ -10,7 +11,7 @@ import { cronJobName } from "../../spec/names.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
 import type { RunningServer } from "../../local/postgres.ts";
 import type { PsqlCall } from "../psql.ts";
-import { cronLook, databaseLook, historyLook, objectsQuery, registryLook, rolesLook } from "./psql-looks.ts";
+import { cronLook, databaseLook, historyLook, registryLook, rolesLook } from "./psql-looks.ts";
 
 const text = pg.escapeLiteral;
 const name = pg.escapeIdentifier;
@@ -76,7 +77,7 @@ function fillDatabase(merchant: MerchantSpec): string {
         recordFile(file),
       ]),
       "delete from merchant_jobs.expected_objects;",
-      `insert into merchant_jobs.expected_objects (object, parent, definition, restore, remove) ${objectsQuery};`,
+      `insert into merchant_jobs.expected_objects (object, parent, definition, restore, remove) ${OBJECTS_QUERY};`,
     ]),
     inTransaction("migrations", [writeEngineJobs(merchant)]),
   ].join("\n");

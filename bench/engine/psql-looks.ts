@@ -1,16 +1,10 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import pg from "pg";
+import { OBJECTS_QUERY } from "../../converge/objects.ts";
 import { cronJobName } from "../../spec/names.ts";
 import type { MerchantSpec } from "../../spec/merchants.ts";
 import type { PsqlCall } from "../psql.ts";
 
 const text = pg.escapeLiteral;
-
-/** sql/objects.sql without the semicolon at its end, to stand in another statement. */
-export const objectsQuery = readFileSync(path.join(import.meta.dirname, "..", "..", "sql", "objects.sql"), "utf8")
-  .trimEnd()
-  .replace(/;$/, "");
 
 /** Reads the merchant's roles with attributes and comment, and who is a member of what. */
 export function rolesLook({ ownerRole, appRole, jobRole }: MerchantSpec): string {
@@ -36,7 +30,7 @@ export function databaseLook({ database }: MerchantSpec): string {
 /** Reads, in the merchant's database, what was applied and what does not look as it did right after that. */
 export const historyLook = `
     select f.file, f.kind, f.sha256 from merchant_jobs.applied_files as f order by f.file;
-    with now as materialized (${objectsQuery})
+    with now as materialized (${OBJECTS_QUERY})
     select coalesce(now.object, e.object), pg_catalog.to_jsonb(e), pg_catalog.to_jsonb(now)
     from now
     full join merchant_jobs.expected_objects as e on e.object = now.object

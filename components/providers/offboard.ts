@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { beginDrop, takeBack } from "../../converge/drop.ts";
 import { ConvergeError } from "../../converge/errors.ts";
-import { assertExportAtHand, type Exported, exportMerchant } from "../../converge/export.ts";
+import { type Exported, exportMerchant } from "../../converge/export.ts";
 import { forgetOffboarding, type Leaver, readRemains, restJobs, unscheduleAll } from "../../converge/offboard.ts";
 import { roleNames } from "../../spec/names.ts";
 import { type Context, provide } from "./provider.ts";
@@ -10,7 +10,7 @@ const schema = z.strictObject({
   cell: z.string(),
   merchant: z.string(),
   database: z.string(),
-  /** The folder that gets the export. */
+  /** The folder, or the address of S3, that gets the export. */
   export: z.string(),
   timeLimitMinutes: z.number(),
   drop: z.boolean(),
@@ -29,7 +29,12 @@ const recorded = z.object({
     sha256: z.string(),
     contents: z.record(
       z.string(),
-      z.object({ rows: z.string(), hash: z.string(), sums: z.record(z.string(), z.string().nullable()) }),
+      z.object({
+        rows: z.string(),
+        hash: z.string(),
+        sums: z.record(z.string(), z.string().nullable()),
+        extension: z.string().optional(),
+      }),
     ),
   }),
 });
@@ -77,14 +82,14 @@ export const provider = provide<OffboardInputs>({
     if (inputs.drop) {
       // `check` refuses this too, but an earlier version may have written the state.
       if (before === undefined) throw new ConvergeError("not_exported", NOT_EXPORTED);
-      await assertExportAtHand(target, before);
-      await beginDrop(target, before.contents, until);
+      await beginDrop(target, before, until);
       return { exported: before };
     }
     if ((await readRemains(target)).dropping) await takeBack(target);
-    await restJobs(target, until);
+    const rest = () => restJobs(target, until);
     const isSame = before !== undefined && olds["export"] === inputs.export;
-    const exported = isSame ? before : await exportMerchant(target, inputs.export, until);
+    if (isSame) await rest();
+    const exported = isSame ? before : await exportMerchant(target, inputs.export, until, rest);
     await unscheduleAll(target);
     return { exported };
   },

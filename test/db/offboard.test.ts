@@ -10,9 +10,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { provider as offboard } from "../../components/providers/offboard.ts";
 import { provider as crontab } from "../../components/providers/crontab.ts";
 import { provider as roster } from "../../components/providers/roster.ts";
-import type { Exported } from "../../converge/export.ts";
+import { type Exported, exportMerchant } from "../../converge/export.ts";
 import { installationRoot } from "../../local/postgres/installation.ts";
-import { onboard, prepareCell, specOf } from "../merchants.ts";
+import { onboard, prepareCell, specOf, testCell } from "../merchants.ts";
 import {
   adminClient,
   connectAs,
@@ -46,6 +46,7 @@ const inputs = {
   differs: {},
 };
 const crontabInputs = { cell: "home", merchant: id, database: id, suspended: true, registered: true, jobs: {} };
+const target = { address: testCell(), merchant: id, database: id };
 let cron: pg.Client;
 /** The state of the resource Offboard, as the engine would keep it. */
 let state: Readonly<Record<string, unknown>> & { readonly exported?: Exported } = {};
@@ -95,6 +96,7 @@ const figures = (database?: string) =>
 const dumps = (where = exports) => readdirSync(where).filter((name) => name.endsWith(".dump"));
 const scratch = () => valueOf<string>(cron, "select count(*) from pg_database where datname like 'mj-verify-%'");
 const jobsLeft = () => valueOf<string>(cron, `select count(*) from cron.job where database = '${id}'`);
+const jobsEnabled = () => inside((c) => valueOf<string>(c, "select count(*) from app.jobs where enabled"));
 const mark = () =>
   valueOf<Date | null>(cron, `select dropping_since from merchant_jobs.merchants where merchant = '${id}'`);
 const canLogIn = () => valueOf<boolean>(cron, `select rolcanlogin from pg_roles where rolname = '${spec.appRole}'`);
@@ -116,7 +118,7 @@ test("a folder that cannot be written to is refused; no job is lost by that", as
   const file = path.join(folder, "a file");
   writeFileSync(file, "");
   await expect(offboard.create(config, { ...inputs, export: file })).rejects.toMatchObject({ code: "export_failed" });
-  expect(await jobsLeft()).toBe("5");
+  expect([await jobsLeft(), await jobsEnabled()]).toEqual(["5", "4"]);
 });
 
 test("what the administrator may not read is refused, with the statements that let it", async () => {
@@ -124,8 +126,44 @@ test("what the administrator may not read is refused, with the statements that l
   expect(refused).toMatchObject({ code: "missing_right" });
   const statements = /there: (.*)$/.exec((refused as Error).message)?.[1] ?? "";
   expect(statements).toBe(`grant select on public."odd name" to ${testServer().admin};`);
+  expect(await jobsEnabled()).toBe("4");
   await inside((client) => client.query(statements));
-  expect(dumps()).toEqual([]);
+  expect(readdirSync(exports)).toEqual([]);
+});
+
+test("a large object that the administrator may not read is refused too", async () => {
+  const oids = await inside((c) => valueOf<string>(c, "select lo_from_bytea(0, '\\x01')::text || ',' || lo_create(0)"));
+  const statement = `grant select on large object ${oids.replace(",", ", ")} to ${testServer().admin};`;
+  await expect(offboard.create(config, { ...inputs })).rejects.toMatchObject({
+    code: "missing_right",
+    message: expect.stringContaining(`there: ${statement}`) as string,
+  });
+  await inside((client) => client.query(statement));
+});
+
+test("a table of an extension, which pg_dump leaves out, is refused by its name, and nothing of the export stays", async () => {
+  await inside((c) => c.query("create table public.theirs as select 7 as n; grant select on public.theirs to public"));
+  await inside((c) => c.query("alter extension plpgsql add table public.theirs"));
+  await expect(exportMerchant(target, exports, Date.now() + 60_000)).rejects.toMatchObject({
+    code: "export_failed",
+    message: expect.stringContaining("public.theirs of extension plpgsql is missing") as string,
+  });
+  await inside((c) => c.query("alter extension plpgsql drop table public.theirs; drop table public.theirs"));
+  expect([readdirSync(exports), await scratch()]).toEqual([[], "0"]);
+});
+
+test("an export that is out of time leaves nothing of itself, and no scratch database", async () => {
+  const late = expect.stringMatching(/pg_dump did not end within the time limit of the export/) as string;
+  await expect(exportMerchant(target, exports, Date.now())).rejects.toMatchObject({
+    code: "export_failed",
+    message: late,
+  });
+  // Longer than any pg_dump of this database: the program waits for a lock.
+  const holder = await superuserClient(id);
+  await holder.query("begin; lock table app.lots in access exclusive mode");
+  await expect(exportMerchant(target, exports, Date.now() + 500)).rejects.toMatchObject({ message: late });
+  await holder.end();
+  expect([readdirSync(exports), await scratch()]).toEqual([[], "0"]);
 });
 
 test("without the programs of the server's version it says what to install", async () => {
@@ -182,6 +220,7 @@ test("a run under way is waited for; the export is verified, and no job is left"
   const exported = state.exported;
   expect(dumps()).toEqual([path.basename(exported?.file ?? "")]);
   expect(exported?.contents["app.ledger_entries"]).toMatchObject({ rows: "27", sums: { amount_minor: "1511300" } });
+  expect(exported?.contents["large objects"]).toMatchObject({ rows: "2", sums: { bytes: "1" } });
   expect(statSync(exported?.file ?? "").mode & 0o777).toBe(0o600);
   expect(JSON.parse(readFileSync(`${exported?.file ?? ""}.json`, "utf8"))).toMatchObject({ merchant: id, ...exported });
   expect(readdirSync(exports)).toHaveLength(2);
@@ -266,7 +305,7 @@ test("an export that is not at hand any more refuses the drop", async () => {
   renameSync(file, `${file}.moved`);
   await expect(drop()).rejects.toMatchObject({
     code: "not_exported",
-    message: expect.stringContaining("is not here") as string,
+    message: expect.stringContaining("is not there") as string,
   });
   writeFileSync(file, "something else");
   await expect(drop()).rejects.toMatchObject({ code: "not_exported" });
@@ -288,6 +327,34 @@ test("a superuser's session stops the drop by name, and all is as it was; others
     await visitor.end();
     await admin.end();
   }
+});
+
+test("a prepared transaction, which no session holds, stops the drop by its name", async () => {
+  const preparing = await superuserClient(id);
+  await preparing.query("begin; create table public.later (); prepare transaction 'month end'");
+  await preparing.end();
+  await expect(drop()).rejects.toMatchObject({
+    code: "in_use",
+    message: expect.stringMatching(/because the prepared transaction month end of \S+ is in database/) as string,
+  });
+  expect([await canLogIn(), await mark()]).toEqual([true, null]);
+  await inside((client) => client.query("rollback prepared 'month end'"));
+});
+
+test("without an export that was made sure of, the crontab stays, whatever an engine deletes after a failed step", async () => {
+  // As a run leaves it that was killed while it got ready, or that could take nothing back.
+  await cron.query("update merchant_jobs.merchants set dropping_since = 'infinity' where merchant = $1", [id]);
+  await expect(crontab.delete(config, "", crontabInputs)).rejects.toMatchObject({
+    code: "not_offboarding",
+    message: expect.stringContaining("its drop was begun") as string,
+  });
+  // As one that was killed when it was ready: the next one begins again, and finds no export.
+  await cron.query("update merchant_jobs.merchants set dropping_since = now() where merchant = $1", [id]);
+  const file = state.exported?.file ?? "";
+  renameSync(file, `${file}.moved`);
+  await expect(drop()).rejects.toMatchObject({ code: "not_exported" });
+  await expect(crontab.delete(config, "", crontabInputs)).rejects.toMatchObject({ code: "not_offboarding" });
+  renameSync(`${file}.moved`, file);
 });
 
 test("a drop that was killed after it began shows in a refresh, and can be taken back", async () => {

@@ -2,7 +2,7 @@ import type { DriftKind } from "./kinds.ts";
 import { relationKinds } from "./relation-kinds.ts";
 import { rightKinds } from "./right-kinds.ts";
 
-/** Something done to objects that sql/objects.sql describes: each with how it was => how it is, as the preview says it. */
+/** Something done to objects that sql/objects/ describes: each with how it was => how it is, as the preview says it. */
 export type ObjectDrift = readonly [kind: string, at: string, by: string, objects: Readonly<Record<string, string>>];
 
 /** A kind that a merchant's Migrations shows, done in its own database. */

@@ -5,30 +5,31 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { type RunningServer, stopServer } from "../../local/postgres.ts";
 import { makeProject, type Outcome, type Project } from "../project.ts";
-import { startProxy, type Proxy } from "../proxy.ts";
-import { dropMerchantLeftovers, freshName, superuserClient, testServer } from "../server.ts";
+import { dropMerchantLeftovers, freshName, type OwnServer, startOwnServer, superuserClient } from "../server.ts";
 
 const prefix = freshName("drift");
 const [near, far] = [`${prefix}_near`, `${prefix}_far`];
 let project: Project;
-let proxy: Proxy;
+let away: OwnServer;
 
 beforeAll(async () => {
-  const server = testServer();
-  proxy = await startProxy(server);
+  away = await startOwnServer({ settings: {} });
   project = await makeProject({ merchants: { [near]: { cell: "home" }, [far]: { cell: "away-1" } } });
   const file = path.join(project.folder, "Pulumi.test.yaml");
   const settings = parse(readFileSync(file, "utf8")) as { config: { "merchant-jobs:cells": Record<string, object> } };
   const cells = settings.config["merchant-jobs:cells"];
-  cells["away-1"] = { ...cells["home"], port: proxy.port };
+  const { port, admin, password } = away.server;
+  cells["away-1"] = { ...cells["home"], port, admin, credential: { env: "AWAY_PASSWORD" } };
+  project.env["AWAY_PASSWORD"] = password;
   writeFileSync(file, stringify(settings));
   const { status, out, err } = await project.pulumi("up", "--yes", "--skip-preview");
   expect(status, err + out).toBe(0);
 });
 afterAll(async () => {
-  await proxy.close().catch(() => undefined);
   project.remove();
+  await away.remove();
   await dropMerchantLeftovers(`merchant_${prefix}`);
 });
 
@@ -56,8 +57,8 @@ async function drift(): Promise<Outcome & { readonly json: Written; readonly mar
   return { status, out, err, json: JSON.parse(read("drift.json")) as Written, markdown: read("drift.md") };
 }
 
-async function spoil(database: string, sql: string): Promise<void> {
-  const client = await superuserClient(database);
+async function spoil(database: string, sql: string, on?: RunningServer): Promise<void> {
+  const client = await superuserClient(database, on);
   try {
     await client.query(sql);
   } finally {
@@ -68,7 +69,7 @@ async function spoil(database: string, sql: string): Promise<void> {
 test("drift is exit status 2, declared => found, the worst first", async () => {
   await spoil("cron", `update cron.job set schedule = '5 3 * * *' where jobname = '${near}:lot_expiry'`);
   await spoil("cron", `delete from cron.job where jobname = '${near}:ops_cleanup'`);
-  await spoil("postgres", `alter database merchant_${far} connection limit 7`);
+  await spoil("postgres", `alter database merchant_${far} connection limit 7`, away.server);
   await spoil("postgres", `alter role merchant_${near}_app createdb`);
   const { status, out, err, json, markdown } = await drift();
   expect(status, err + out).toBe(2);
@@ -84,7 +85,7 @@ test("drift is exit status 2, declared => found, the worst first", async () => {
 });
 
 test("a cell that does not answer could not be looked at, and the drift of the other is shown the right way round", async () => {
-  await proxy.close();
+  await stopServer(away.folder);
   const { status, out, err, json, markdown } = await drift();
   expect(status, err + out).toBe(1);
   expect(json.status).toBe("could not look");
@@ -98,7 +99,7 @@ test("a cell that does not answer could not be looked at, and the drift of the o
     ["Access", "CellProbe", "Crontab", "Database", "Migrations", "Migrations", "Role"].map((kind) => `away-1 ${kind}`),
   );
   for (const { reason } of json.unseen) {
-    expect(reason).toContain(`127.0.0.1:${proxy.port}`);
+    expect(reason).toContain(`127.0.0.1:${away.server.port}`);
     expect(reason).not.toMatch(/\n|^\s*at |node_modules/);
   }
   expect(json.errors).toEqual([]);

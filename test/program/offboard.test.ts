@@ -1,11 +1,45 @@
-import { expect, test } from "vitest";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { BUCKET_TIMEOUT, makeBucket, type TestBucket } from "../aws/bucket.ts";
+import { type Moto, MOTO_SECRET, startMoto } from "../aws/moto.ts";
 import { withKillCase } from "../kill-case.ts";
-import { declare, expectAfter, expectExportWhole, killAndGoOn, openOffboardCase, up } from "../offboard-case.ts";
+import {
+  declare,
+  expectAfter,
+  expectExportWhole,
+  killAndGoOn,
+  openOffboardCase,
+  type TestPlace,
+  up,
+} from "../offboard-case.ts";
 import { superuserClient } from "../server.ts";
 
-test("a merchant leaves in three ups: exported, dropped while it is killed, forgotten", async () => {
+let moto: Moto;
+let bucket: TestBucket;
+
+beforeAll(async () => {
+  moto = await startMoto();
+  bucket = await makeBucket(moto, "exports-of-tests");
+}, BUCKET_TIMEOUT);
+afterAll(async () => {
+  bucket.client.destroy();
+  await moto.stop();
+});
+
+test("a merchant leaves in three ups: exported to S3, dropped while it is killed, forgotten", async () => {
   await withKillCase(2, async (at) => {
-    const offboard = await openOffboardCase(at);
+    Object.assign(at.project.env, moto.env);
+    const place: TestPlace = {
+      address: "s3://exports-of-tests/merchants",
+      halfWritten: () => bucket.uploads(),
+      async fileOf(exported) {
+        const file = path.join(at.project.folder, "fetched.dump");
+        writeFileSync(file, await bucket.get(exported.replace("s3://exports-of-tests/", "")));
+        return file;
+      },
+    };
+    const offboard = await openOffboardCase(at, place);
     const { leaving } = offboard;
     const preview = async (...flags: string[]) => {
       const { status, out, err } = await at.project.pulumi("preview", "--diff", ...flags);
@@ -53,5 +87,6 @@ test("a merchant leaves in three ups: exported, dropped while it is killed, forg
     declare(offboard, "gone");
     await up(offboard);
     await expectAfter(offboard, "gone");
+    expect(JSON.stringify(await at.project.state())).not.toContain(MOTO_SECRET);
   });
 });

@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { killAtStatement, recover } from "../kill-case.ts";
 import { type Outcome, makeProject, type Project } from "../project.ts";
-import { dropMerchantLeftovers, freshName, superuserClient } from "../server.ts";
+import { type Proxy, startProxy } from "../proxy.ts";
+import { dropMerchantLeftovers, freshName, superuserClient, testServer } from "../server.ts";
 
 const prefix = freshName("wave");
 const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((letter) => `${prefix}_${letter}`) as [
@@ -16,14 +18,19 @@ const [a, b, c, d, e] = ["a", "b", "c", "d", "e"].map((letter) => `${prefix}_${l
 const rollout = { waves: [[a], [b, c], "rest"] };
 const merchants = { [a]: {}, [b]: {}, [c]: {}, [d]: {}, [e]: { suspended: true } };
 const limited = { ...merchants, [c]: { connectionLimit: 7 } };
+const tighter = { ...limited, [b]: { connectionLimit: 9 }, [d]: { connectionLimit: 9 } };
 const BATCHED = ["history_cleanup", "idempotency_cleanup", "lot_expiry", "ops_cleanup"];
 let project: Project;
+let proxy: Proxy;
 
 beforeAll(async () => {
-  project = await makeProject({ merchants: {} });
+  const { host, port } = testServer();
+  proxy = await startProxy({ host, port });
+  project = await makeProject({ merchants: {}, port: proxy.port });
   project.setMerchants(merchants, { rollout });
 });
 afterAll(async () => {
+  await proxy.close();
   project.remove();
   await dropMerchantLeftovers(`merchant_${prefix}`);
 });
@@ -141,8 +148,31 @@ test("a release that some merchants' data do not go with stops in their waves, a
   for (const [i, files] of (await applied()).entries()) expect(files).not.toEqual(before[i]);
 });
 
+test("an up that is killed in the middle of a gate is run again: its wave goes through the gate anew, and no other", async () => {
+  const all = [a, b, c, d];
+  const before = await Promise.all(all.map(runs));
+  project.setMerchants(tighter, { rollout });
+  expect(await killAtStatement({ project, proxy }, { statement: /^call .*expire_lots/, when: "before" })).toBe(true);
+  // Nothing of the last wave was changed yet.
+  const limit = "select datconnlimit from pg_database where datname = $1";
+  expect(await ask("cron", limit, [`merchant_${d}`])).toEqual([{ datconnlimit: 50 }]);
+  ok(await recover(project));
+  ok(await up());
+  expect(await ask("cron", limit, [`merchant_${d}`])).toEqual([{ datconnlimit: 9 }]);
+  const more = (was: object, by: (job: string) => number) =>
+    Object.fromEntries(Object.entries(was).map(([job, n]) => [job, Number(n) + by(job)]));
+  // In the order of their names, two of them had run when it was killed.
+  const twice = ["history_cleanup", "idempotency_cleanup"];
+  expect(await Promise.all(all.map(runs))).toEqual([
+    before[0],
+    more(before[1]!, (job) => (twice.includes(job) ? 2 : 1)),
+    before[2],
+    more(before[3]!, () => 1),
+  ]);
+});
+
 test("a cell is paused by one line for each merchant, and drift of a paused one is told from the pause", async () => {
-  const paused = { ...limited, [a]: { jobs: { lot_expiry: { enabled: false } } } };
+  const paused = { ...tighter, [a]: { jobs: { lot_expiry: { enabled: false } } } };
   // Without waves: a pause in a hurry waits for no gate.
   project.setMerchants(paused, { cell: { suspended: true } });
   const { out, err } = await project.pulumi("preview", "--diff");

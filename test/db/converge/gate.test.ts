@@ -27,9 +27,9 @@ afterAll(async () => {
 });
 
 function targetOf({ id: merchant, database }: MerchantSpec): GateTarget {
-  return { merchant, address: testCell(), cell: "home", database, state: "1", acknowledged: false };
+  return { merchant, address: testCell(), cell: "home", database, state: "1", told: undefined };
 }
-const passed = ({ id: merchant }: MerchantSpec) => ({ merchant, failures: [], quarantined: [] });
+const passed = ({ id: merchant }: MerchantSpec) => ({ merchant, failures: [], quarantined: [], told: undefined });
 
 test("each enabled job is run once, by hand and with the job role's rights; a disabled one and a suspended merchant's are not", async () => {
   const lot = await db.lot("-1 day", [1000]);
@@ -77,17 +77,23 @@ test("a job that fails is named with its run and error, and the others are run a
   expect(await db.expiries([lot!])).toEqual([[0, 1]]);
 });
 
-test("items that went to quarantine since the SQL was applied are told; older ones are not", async () => {
-  const lots = await db.dueLots(2);
-  await db.poison(lots, "P0001");
-  const [outcome] = await runGate([targetOf(spec)]);
-  expect(outcome).toEqual({
-    ...passed(spec),
+test("items that went to quarantine since the SQL was applied are told, once each; older ones are not", async () => {
+  const items = (lots: readonly string[], count: string) => ({
     quarantined: [
-      `merchant ${spec.id} of cell home, job lot_expiry: 2 items are in quarantine since its SQL was last applied; ` +
+      `merchant ${spec.id} of cell home, job lot_expiry: ${count} in quarantine since its SQL was last applied; ` +
         `${lots[0]}: lot ${lots[0]} is poisoned (P0001)`,
     ],
   });
+  const lots = await db.dueLots(2);
+  await db.poison(lots, "P0001");
+  const [outcome] = await runGate([targetOf(spec)]);
+  expect(outcome).toMatchObject(items(lots, "2 items are"));
+  const told = outcome?.told;
+  // They fail again, and stay.
+  expect(await runGate([{ ...targetOf(spec), told }])).toEqual([passed(spec)]);
+  const more = await db.dueLots(1);
+  await db.poison([...lots, ...more], "P0001");
+  expect((await runGate([{ ...targetOf(spec), told }]))[0]).toMatchObject(items(more, "1 item is"));
   await db.rows("update merchant_jobs.applied_files set applied_at = clock_timestamp() where file like '%access.sql'");
   expect(await runGate([targetOf(spec)])).toEqual([passed(spec)]);
   await db.heal();

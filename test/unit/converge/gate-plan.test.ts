@@ -4,14 +4,14 @@ import {
   desiredState,
   dueMembers,
   type GateMember,
+  gateMemory,
   type GateOutcome,
-  passedMembers,
 } from "../../../converge/gate-plan.ts";
 import { parseStack } from "../../../spec/stack.ts";
 
-const member = (state: string, more: object = {}): GateMember => ({ cell: "home", database: "d", state, ...more });
+const member = (state: string): GateMember => ({ cell: "home", database: "d", state });
 const outcome = (merchant: string, more: Partial<GateOutcome> = {}): GateOutcome => {
-  return { merchant, failures: [], quarantined: [], ...more };
+  return { merchant, failures: [], quarantined: [], told: undefined, ...more };
 };
 
 describe("desiredState", () => {
@@ -40,67 +40,71 @@ describe("desiredState", () => {
   });
 });
 
-describe("which merchants a gate runs", () => {
-  const known = { acme: member("1"), bluebird: member("2", { quarantined: true }), gone: member("3") };
-  const merchants = (members: object, before = known) =>
-    dueMembers(members as typeof known, before).map(({ merchant, acknowledged }) => [merchant, acknowledged]);
-  test("those that are new or changed, and none that passed", () => {
-    expect(merchants({ acme: member("1") })).toEqual([]);
-    expect(merchants({ acme: member("1b"), constructor: member("1"), gone: member("3") })).toEqual([
-      ["acme", false],
-      ["constructor", false],
-    ]);
-  });
-  test("one that stopped for its quarantine again, which is known by now; another state's is not", () => {
-    expect(merchants({ bluebird: member("2") })).toEqual([["bluebird", true]]);
-    expect(merchants({ bluebird: member("2b") })).toEqual([["bluebird", false]]);
-  });
+test("a gate runs the merchants that are new or changed, and none that passed; each knows what was told of it", () => {
+  const before = { merchants: { acme: member("1"), gone: member("3") }, told: { acme: "t1", bluebird: "t2" } };
+  const merchants = (members: Readonly<Record<string, GateMember>>) =>
+    dueMembers(members, before).map(({ merchant, told }) => [merchant, told]);
+  expect(merchants({ acme: member("1") })).toEqual([]);
+  expect(merchants({ acme: member("1b"), bluebird: member("2"), constructor: member("1"), gone: member("3") })).toEqual(
+    [
+      ["acme", "t1"],
+      ["bluebird", "t2"],
+      ["constructor", undefined],
+    ],
+  );
 });
 
 describe("a wave of four of which one passed before", () => {
   const members = { acme: member("1"), bluebird: member("1"), coral: member("1"), dahlia: member("1") };
-  const before = { acme: member("1"), bluebird: member("0") };
-  const due = dueMembers(members, before);
+  const before = { merchants: { acme: member("1"), bluebird: member("0") }, told: { acme: "t1", gone: "t2" } };
   const outcomes = [
     outcome("bluebird"),
-    outcome("coral", { failures: ["coral, job x: failed"], quarantined: ["coral, job y: 1 item"] }),
-    outcome("dahlia", { quarantined: ["dahlia, job y: 2 items"] }),
+    outcome("coral", { failures: ["coral, job x: failed"], quarantined: ["coral, job y: 1 item"], told: "t3" }),
+    outcome("dahlia", { quarantined: ["dahlia, job y: 2 items"], told: "t4" }),
   ];
+  const after = gateMemory(members, before, outcomes);
 
   test("goes on when all is well", () => {
-    expect(describeStop(1, due, [outcome("bluebird"), outcome("coral"), outcome("dahlia")])).toBeUndefined();
+    expect(describeStop(1, [outcome("bluebird"), outcome("coral"), outcome("dahlia")])).toBeUndefined();
   });
 
   test("stops with every reason and the way out", () => {
-    expect(describeStop(2, due, outcomes)).toMatchInlineSnapshot(`
+    expect(describeStop(2, outcomes)).toMatchInlineSnapshot(`
       "wave 2 stops here, and no merchant of a later wave was changed:
       - coral, job x: failed
       - coral, job y: 1 item
       - dahlia, job y: 2 items
-      way out: repair what failed, and run up again: it goes on with this wave; look at app.job_quarantine; the next up takes the items that are there as known, and goes on. Merchants that passed are not run again."
+      way out: repair what failed, and run up again: it goes on with this wave; look at app.job_quarantine; the next up takes the items that were told here as known, and goes on. Merchants that passed are not run again."
     `);
-    expect(describeStop(2, due, [outcome("dahlia", { quarantined: ["2 items"] })])).not.toContain("repair");
+    expect(describeStop(2, [outcome("dahlia", { quarantined: ["2 items"] })])).not.toContain("repair");
   });
 
-  test("remembers who passed, and not who failed", () => {
-    expect(passedMembers(members, before, outcomes)).toEqual({
-      acme: member("1"),
-      bluebird: member("1"),
-      dahlia: member("1", { quarantined: true }),
+  test("remembers who passed, and up to which item each was told, and nobody who is not in it", () => {
+    expect(after).toEqual({
+      merchants: { acme: member("1"), bluebird: member("1") },
+      told: { acme: "t1", coral: "t3", dahlia: "t4" },
     });
   });
 
-  test("goes on over a quarantine that was told before, and then forgets it; a failure stops it still", () => {
-    const told = passedMembers(members, before, outcomes);
-    const again = dueMembers(members, told);
-    expect(again.map(({ merchant }) => merchant)).toEqual(["coral", "dahlia"]);
-    const quarantined = outcome("dahlia", { quarantined: ["2 items"] });
-    expect(describeStop(2, again, [outcome("coral"), quarantined])).toBeUndefined();
-    expect(passedMembers(members, told, [outcome("coral", { failures: ["x"] }), quarantined])).toEqual({
-      acme: member("1"),
-      bluebird: member("1"),
-      dahlia: member("1"),
+  test("runs who did not pass again, and tells what was told no more, also when something else changes", () => {
+    expect(dueMembers(members, after).map(({ merchant, told }) => [merchant, told])).toEqual([
+      ["coral", "t3"],
+      ["dahlia", "t4"],
+    ]);
+    const passed = gateMemory(members, after, [outcome("coral"), outcome("dahlia")]);
+    expect(passed).toEqual({ merchants: members, told: after.told });
+    expect(dueMembers(members, passed)).toEqual([]);
+    expect(dueMembers({ ...members, dahlia: member("2") }, passed)).toEqual([
+      { merchant: "dahlia", ...member("2"), told: "t4" },
+    ]);
+  });
+
+  test("moves on to newer items, which stop it again", () => {
+    const newer = outcome("dahlia", { quarantined: ["dahlia, job y: 1 item"], told: "t5" });
+    expect(describeStop(2, [outcome("coral"), newer])).toContain("dahlia, job y: 1 item");
+    expect(gateMemory(members, after, [outcome("coral"), newer])).toEqual({
+      merchants: { acme: member("1"), bluebird: member("1"), coral: member("1") },
+      told: { ...after.told, dahlia: "t5" },
     });
-    expect(describeStop(2, again, [outcome("dahlia", { failures: ["x"] })])).toContain("- x");
   });
 });

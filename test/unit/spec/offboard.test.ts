@@ -9,7 +9,7 @@ const path = "merchant-jobs:merchants.acme.offboard";
 describe("how a merchant leaves is refused:", () => {
   test.for<[string, unknown, string, string]>([
     ["a word", "exports", path, "must be a map of settings"],
-    ["no folder", {}, `${path}.export`, "is missing: it must be the path of a folder"],
+    ["no folder", {}, `${path}.export`, "is missing: it must be the path of a folder, or"],
     ["a number as folder", { export: 7 }, `${path}.export`, "must be the path of a folder"],
     ["an empty folder", { export: "" }, `${path}.export`, "must have 1 to 500 characters"],
     ["a folder that goes up", { export: "exports/../../etc" }, `${path}.export`, "must not go up"],
@@ -17,8 +17,8 @@ describe("how a merchant leaves is refused:", () => {
     ["a home folder", { export: "~/exports" }, `${path}.export`, "must not begin with ~"],
     ["a line break", { export: "exports\n" }, `${path}.export`, "must have no control characters"],
     ["a blank at its end", { export: "exports " }, `${path}.export`, "must not begin or end with a blank"],
-    ["an address", { export: "https://example.com/x" }, `${path}.export`, "must be a path, and no address"],
-    ["S3", { export: "s3://bucket/exports" }, `${path}.export`, "is an address of S3"],
+    ["an address", { export: "https://example.com/x" }, `${path}.export`, "must be a path, or an address of S3"],
+    ["S3 without a bucket", { export: "s3:///exports" }, `${path}.export`, "must name a bucket that can be"],
     ["no time", { export: "x", timeLimitMinutes: 0 }, `${path}.timeLimitMinutes`, "must be a whole number of minutes"],
     ["a drop that is not confirmed", { export: "x", drop: true }, `${path}.confirm`, "is missing"],
     ["a wrong name", { export: "x", drop: true, confirm: "acm" }, `${path}.confirm`, "must be acme"],
@@ -36,6 +36,7 @@ test("a merchant that leaves is suspended, and dropped only when that is confirm
     suspended: true,
     offboard: { phase: "export", export: "exports/2026", timeLimitMinutes: 60 },
   });
+  expect(read({ export: "s3://our-exports/2026" })?.offboard?.export).toBe("s3://our-exports/2026");
   expect(read({ export: "/srv/exports", drop: false })?.offboard?.phase).toBe("export");
   expect(read({ export: "/srv/exports", drop: true, confirm: "acme" })?.offboard?.phase).toBe("drop");
   expect(parseStack({ cells, merchants: { acme: {} } }).merchants[0]).not.toHaveProperty("offboard");
