@@ -33,7 +33,8 @@ export const provider = provide<GateInputs>({
     const known = z.looseObject({ merchants: members }).safeParse(olds);
     const before = known.success ? known.data.merchants : {};
     const due = dueMembers(merchants, before);
-    const outcomes = await runGate(due.map((member) => ({ ...member, address: context.address(member.cell) })));
+    const placed = due.map(async (member) => ({ ...member, address: await context.address(member.cell) }));
+    const outcomes = await runGate(await Promise.all(placed));
     const stop = describeStop(wave, due, outcomes);
     if (stop === undefined) return;
     throw new PartlyDone(
