@@ -1,3 +1,4 @@
+import { PARAMETERS } from "../../spec/aws/parameter-table.ts";
 import type { Parameters } from "../../spec/aws/parameters.ts";
 import type { InstanceFacts } from "./instance.ts";
 
@@ -37,7 +38,7 @@ export function notInForce(wanted: Parameters, settings: Parameters): readonly s
     .filter(([name, value]) => {
       const found = settings[name];
       if (found === undefined || /[{(]/.test(value)) return false;
-      if (value.includes(",")) return listOf(value).some((one) => !listOf(found).includes(one));
+      if (PARAMETERS[name]?.value.kind === "list") return listOf(value).some((one) => !listOf(found).includes(one));
       return plain(found) !== plain(value);
     })
     .map(([name]) => name)

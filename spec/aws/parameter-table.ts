@@ -31,6 +31,9 @@ type Source = "postgresql" | "rds" | "pg_cron";
 type Apply = ParameterFact["apply"];
 
 const INT_MAX = 2_147_483_647;
+const INT_MAX_HALF = 1_073_741_823;
+/** As pg_settings prints the largest real number. */
+export const REAL_MAX = 1.797_69e308;
 /** The largest value of a parameter in kB on 64 bits (MAX_KILOBYTES). */
 const KB_MAX = 2_147_483_647;
 /** The most backends of a server (MAX_BACKENDS). */
@@ -99,7 +102,7 @@ export const PARAMETERS: Readonly<Record<string, ParameterFact>> = {
   track_activity_query_size: whole("static", 100, 1_048_576, "B"),
   track_functions: choice("dynamic", "none", "pl", "all"),
   track_io_timing: flag("dynamic"),
-  "pg_stat_statements.max": whole("static", 100, INT_MAX / 2),
+  "pg_stat_statements.max": whole("static", 100, INT_MAX_HALF),
   "pg_stat_statements.track": choice("dynamic", "none", "top", "all"),
 
   // Connections, sessions, locks
@@ -123,9 +126,9 @@ export const PARAMETERS: Readonly<Record<string, ParameterFact>> = {
   hash_mem_multiplier: real("dynamic", 1, 1000),
   huge_pages: choice("static", "on", "off", "try"),
   maintenance_work_mem: whole("dynamic", 1024, KB_MAX, "kB"),
-  shared_buffers: whole("static", 16, INT_MAX / 2, "8kB"),
-  temp_buffers: whole("dynamic", 100, INT_MAX / 2, "8kB"),
-  temp_file_limit: whole("dynamic", -1, INT_MAX, "kB"),
+  shared_buffers: whole("static", 16, INT_MAX_HALF, "8kB"),
+  temp_buffers: whole("dynamic", 100, INT_MAX_HALF, "8kB"),
+  temp_file_limit: rds(whole("static", -1, INT_MAX, "kB")),
   work_mem: whole("dynamic", 64, KB_MAX, "kB"),
 
   // Writing
@@ -158,7 +161,7 @@ export const PARAMETERS: Readonly<Record<string, ParameterFact>> = {
   default_statistics_target: whole("dynamic", 1, 10_000),
   jit: flag("dynamic"),
   plan_cache_mode: choice("dynamic", "auto", "force_generic_plan", "force_custom_plan"),
-  random_page_cost: real("dynamic", 0, Number.MAX_VALUE),
+  random_page_cost: real("dynamic", 0, REAL_MAX),
 
   // Logging
   log_autovacuum_min_duration: whole("dynamic", -1, INT_MAX, "ms"),

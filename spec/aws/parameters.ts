@@ -1,7 +1,7 @@
 import type { Path, Report } from "../report.ts";
 import { didYouMean } from "../suggest.ts";
 import { INSTANCE_CLASSES } from "./instance-classes.ts";
-import { type ParameterFact, PARAMETERS, type ParameterValue } from "./parameter-table.ts";
+import { type ParameterFact, PARAMETERS, type ParameterValue, REAL_MAX } from "./parameter-table.ts";
 
 /** Parameters by name, written as RDS reports them. */
 export type Parameters = Readonly<Record<string, string>>;
@@ -130,7 +130,7 @@ function describeValue(value: ParameterValue): string {
     case "integer":
     case "real": {
       const what = value.kind === "integer" ? "a whole number" : "a number";
-      const most = value.max === Number.MAX_VALUE ? "" : ` to ${value.max}`;
+      const most = value.max === REAL_MAX ? "" : ` to ${value.max}`;
       return `${what} from ${value.min}${most}${value.unit === undefined ? "" : `, in ${value.unit}`}`;
     }
     case "boolean":

@@ -98,6 +98,7 @@ describe("parameters of a running server", () => {
     ["are computed by RDS", { max_connections: "LEAST({DBInstanceClassMemory/9531392},5000)" }, []],
     ["are not the server's at all", { "rds.force_ssl": "1" }, []],
     ["differ", { max_connections: "500", "cron.max_running_jobs": "10" }, ["cron.max_running_jobs", "max_connections"]],
+    ["are one of the libraries", { shared_preload_libraries: "pg_cron" }, []],
     ["lack a library", { shared_preload_libraries: "pg_cron,auto_explain" }, ["shared_preload_libraries"]],
   ])("that %s", ([, wanted, names]) => {
     expect(notInForce(wanted, settings)).toEqual(names);
