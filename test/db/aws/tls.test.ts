@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CellAddress } from "../../../converge/address.ts";
 import { ConvergeError, codeOf } from "../../../converge/errors.ts";
 import { withSession } from "../../../converge/session.ts";
-import { type Certificate, makeAuthority, selfSigned } from "./certificates.ts";
-import { startTlsServer, type TlsServer } from "./tls-server.ts";
+import { type Certificate, makeAuthority, selfSigned } from "../../aws/certificates.ts";
+import { startTlsServer, type TlsServer } from "../../aws/tls-server.ts";
 
 let tls: TlsServer;
 

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TLSSocket } from "node:tls";
 import pg from "pg";
-import { findCluster } from "../../../local/postgres/cluster.ts";
-import { type OwnServer, type OwnServerOptions, startOwnServer, superuserClient, waitFor } from "../../server.ts";
+import { findCluster } from "../../local/postgres/cluster.ts";
+import { type OwnServer, type OwnServerOptions, startOwnServer, superuserClient, waitFor } from "../server.ts";
 import { type Certificate, makeAuthority, type Authority } from "./certificates.ts";
 
 /** A server of its own that speaks TLS once it was given a certificate, and the authority that signs its certificates. */
