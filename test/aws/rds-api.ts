@@ -40,10 +40,11 @@ export async function startRdsApi(moto: Moto): Promise<RdsApi> {
         reboots.push(asked.get("ForceFailover") === "true" ? `${identifier} by failover` : identifier);
         waiting.delete(identifier);
       }
-      const { host: _host, connection: _connection, ...headers } = request.headers;
+      // Those of this connection are not those of the next.
+      const headers = Object.entries(request.headers).filter(([name]) => !["host", "connection"].includes(name));
       const answer = await fetch(`${moto.endpoint}${request.url ?? "/"}`, {
         method: request.method ?? "POST",
-        headers: headers as Record<string, string>,
+        headers: Object.fromEntries(headers) as Record<string, string>,
         ...(body.length > 0 && { body }),
       });
       const text = await answer.text();

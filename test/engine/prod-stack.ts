@@ -95,7 +95,7 @@ function steady(text: string): string {
   const isStep = (line: string) => /^ [-+~] \S+ \S+ (?:create|update|delete)$/.test(line);
   const isMessage = (line: string) => line.startsWith("cell ");
   const first = lines.findIndex((line) => isStep(line) || isMessage(line));
-  const end = lines.indexOf("Outputs:") === -1 ? lines.indexOf("Resources:") : lines.indexOf("Outputs:");
+  const end = !lines.includes("Outputs:") ? lines.indexOf("Resources:") : lines.indexOf("Outputs:");
   if (first === -1 || end === -1) return lines.join("\n");
   const steps: string[][] = [];
   const messages: string[] = [];
@@ -127,7 +127,7 @@ function resourcesOf(events: string, stackOutputs: object): readonly object[] {
         holdsUnknown(value) ? answeredInput(state, key) : value,
       ]),
     );
-    const id = state.type.startsWith("pulumi:providers:") ? providerId(state.urn) : idOf(state.type, name);
+    const id = state.type.startsWith("pulumi:providers:") ? providerId(state.urn) : idOf(name);
     const outputs = { ...inputs, ...answered(state.type, name, inputs) };
     const provider = String(state["provider"]).replace(
       /::[^:]*$/,
@@ -154,7 +154,7 @@ function answered(type: string, name: string, inputs: Record<string, unknown>): 
   switch (type) {
     case "aws:rds/parameterGroup:ParameterGroup":
     case "aws:rds/subnetGroup:SubnetGroup":
-      return { name: idOf(type, name) };
+      return { name: idOf(name) };
     case "aws:rds/instance:Instance":
       return { address: `${String(inputs["identifier"])}.abcdefghijkl.eu-central-1.rds.amazonaws.com`, port: 5432 };
     default:
@@ -168,13 +168,13 @@ function answeredInput({ type, urn, inputs }: State, key: string): unknown {
   const cell = name.replace(/-(?:instance|from-.*)$/, "");
   switch (`${type} ${key}`) {
     case "aws:rds/instance:Instance parameterGroupName":
-      return idOf("", `${cell}-parameters`);
+      return idOf(`${cell}-parameters`);
     case "aws:rds/instance:Instance dbSubnetGroupName":
-      return idOf("", `${cell}-subnets`);
+      return idOf(`${cell}-subnets`);
     case "aws:rds/instance:Instance vpcSecurityGroupIds":
-      return [idOf("", `${cell}-access`)];
+      return [idOf(`${cell}-access`)];
     case "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule securityGroupId":
-      return idOf("", `${cell}-access`);
+      return idOf(`${cell}-access`);
     case "pulumi:providers:postgresql host":
       return `merchant-jobs-${cell}.abcdefghijkl.eu-central-1.rds.amazonaws.com`;
     case "pulumi:providers:postgresql port":
@@ -184,7 +184,7 @@ function answeredInput({ type, urn, inputs }: State, key: string): unknown {
   }
 }
 
-function idOf(_type: string, name: string): string {
+function idOf(name: string): string {
   return `${name}-0a1b2c3`;
 }
 
