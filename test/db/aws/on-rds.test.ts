@@ -10,6 +10,8 @@ import { applyCrontab, readCrontab } from "../../../converge/crontab.ts";
 import { applyMigrations } from "../../../converge/migrations.ts";
 import { assertReady, readProbe } from "../../../converge/probe.ts";
 import { withCronSession, withSession } from "../../../converge/session.ts";
+import { parseConfig } from "../../../runner/config.ts";
+import { connect, serverOf } from "../../../runner/connection.ts";
 import { parseStack } from "../../../spec/stack.ts";
 import { MOTO_SECRET } from "../../aws/moto.ts";
 import { filesOf, makeDatabase, prepareCell, specOf, sqlRoot, targetsOf } from "../../merchants.ts";
@@ -266,6 +268,25 @@ describe("the administrator of an instance that the stack makes", () => {
     expect(await readAccess(access)).toEqual({ [`${spec.appRole} in rds_iam`]: "member" });
     await assertReady(address);
     expect(await readProbe(address)).toEqual({});
+  });
+
+  test("lets the runner in by IAM, which needs no password", async () => {
+    await world.letInByIam("merchant_jobs_runner");
+    const { host, port } = world.tls.own.server;
+    const yaml = `cells: {made: {host: "${host}", port: ${port}, credential: {iam: ${REGION}}, caFile: "${world.tls.authority.caFile}"}}`;
+    const cell = parseConfig(yaml, "the test").cells["made"];
+    if (cell === undefined) throw new Error("no cell");
+    const { client, close } = await waitFor(
+      () =>
+        connect(
+          serverOf("made", cell, () => undefined),
+          "cron",
+          5_000,
+        ).catch(() => undefined),
+      { what: "the runner to be let in" },
+    );
+    expect((await client.query("select merchant from merchant_jobs.merchants")).rows).toEqual([{ merchant: "byiam" }]);
+    await close();
   });
 
   test("sees in the probe that the instance waits, and goes on as long as pg_cron runs", async () => {
