@@ -276,7 +276,7 @@ describe("the administrator of an instance that the stack makes", () => {
     const yaml = `cells: {made: {host: "${host}", port: ${port}, credential: {iam: ${REGION}}, caFile: "${world.tls.authority.caFile}"}}`;
     const cell = parseConfig(yaml, "the test").cells["made"];
     if (cell === undefined) throw new Error("no cell");
-    const { client, close } = await waitFor(
+    const connection = await waitFor(
       () =>
         connect(
           serverOf("made", cell, () => undefined),
@@ -285,8 +285,10 @@ describe("the administrator of an instance that the stack makes", () => {
         ).catch(() => undefined),
       { what: "the runner to be let in" },
     );
-    expect((await client.query("select merchant from merchant_jobs.merchants")).rows).toEqual([{ merchant: "byiam" }]);
-    await close();
+    expect((await connection.client.query("select merchant from merchant_jobs.merchants")).rows).toEqual([
+      { merchant: "byiam" },
+    ]);
+    await connection.close();
   });
 
   test("sees in the probe that the instance waits, and goes on as long as pg_cron runs", async () => {
