@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { SecretReader } from "./components/cell.ts";
+import type { SecretReader } from "./components/postgresql-provider.ts";
 import { ConvergeError } from "./converge/errors.ts";
 import { CONFIG_KEYS, NAMESPACE } from "./spec/names.ts";
 import { SpecError } from "./spec/problems.ts";

@@ -4,6 +4,7 @@ import { Gate } from "./components/gate.ts";
 import { Merchant } from "./components/merchant.ts";
 import { Roster } from "./components/roster.ts";
 import { explained, readConfig } from "./config.ts";
+import { notesOn } from "./spec/aws/fits.ts";
 import { busiestMinute } from "./spec/busiest-minute.ts";
 import type { StackSpec } from "./spec/stack.ts";
 
@@ -16,6 +17,10 @@ export const merchants = explained(() => {
   );
   declareMerchants(stack, cells, roster);
   tellBusiestMinutes(stack);
+  for (const cell of Object.values(stack.cells)) {
+    for (const { level, text } of notesOn(cell, stack.merchants))
+      void (level === "info" ? pulumi.log.info(text) : pulumi.log.warn(text));
+  }
   return Object.fromEntries(stack.merchants.map(({ id, cell, database }) => [id, `${cell}/${database}`]));
 });
 

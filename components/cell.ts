@@ -1,50 +1,46 @@
-import * as postgresql from "@pulumi/postgresql";
+import type * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
-import { resolveEndpoint, resolvePassword } from "../converge/address.ts";
 import { CRON_DATABASE } from "../converge/session.ts";
 import type { CellSpec } from "../spec/cells.ts";
 import { CellProbe } from "./cell-probe.ts";
 import { Migrations } from "./migrations.ts";
+import { createInstanceProvider, createProvider, type SecretReader } from "./postgresql-provider.ts";
+import { createInstance } from "./rds/instance.ts";
+import { Readiness } from "./readiness.ts";
 
-/** Gives a secret of the stack's configuration as an output that stays secret. */
-export type SecretReader = (key: string) => pulumi.Output<string>;
+/** What every cell comes after. */
+export interface CellOptions {
+  readonly dependsOn: pulumi.Resource[];
+}
 
-/** A server that holds merchants: how to reach it, and what we keep in its cron database. */
+/** A server that holds merchants: the server itself where the stack makes it, how to reach it, and its cron database. */
 export class Cell extends pulumi.ComponentResource {
   declare readonly provider: postgresql.Provider;
   /** Comes after pg_cron and the registry are there, and stops every merchant of a cell that cannot run jobs. */
   declare readonly probe: CellProbe;
+  /** How applications log in. */
+  declare readonly appLogin: "iam" | "password";
 
-  constructor(spec: CellSpec, secret: SecretReader, options: pulumi.ComponentResourceOptions) {
-    super("merchant-jobs:index:Cell", spec.name, {}, { ...options, protect: true });
-    const { dependsOn } = options;
-    this.provider = createProvider(spec, secret, { parent: this });
+  constructor(spec: CellSpec, secret: SecretReader, { dependsOn }: CellOptions) {
+    const protect = !(spec.kind === "rds" && spec.expendable !== undefined);
+    super("merchant-jobs:index:Cell", spec.name, {}, { dependsOn, protect });
+    this.appLogin = spec.kind === "rds" || spec.kind === "adopted" ? spec.appLogin : "password";
+    const after = (...more: pulumi.Resource[]) => ({ parent: this, dependsOn: [...dependsOn, ...more] });
+    const cronAfter = [];
+    if (spec.kind === "rds") {
+      const instance = createInstance(spec, after());
+      this.provider = createInstanceProvider(spec, instance, { parent: this });
+      cronAfter.push(new Readiness(spec, after(instance)));
+    } else {
+      this.provider = createProvider(spec, secret, { parent: this });
+      if (spec.kind === "adopted") cronAfter.push(new Readiness(spec, after()));
+    }
     const cron = new Migrations(
       `${spec.name}-cron`,
       { cell: spec.name, database: CRON_DATABASE, set: "cron" },
-      { parent: this, ...(dependsOn && { dependsOn }) },
+      after(...cronAfter),
     );
     this.probe = new CellProbe(spec.name, { parent: this, dependsOn: [cron] });
     this.registerOutputs();
   }
-}
-
-/** Its password is the one credential that the state holds, encrypted: the provider's plugin takes it in no other way. */
-function createProvider(spec: CellSpec, secret: SecretReader, options: pulumi.ResourceOptions): postgresql.Provider {
-  const { host, port, user, tls, caFile } = resolveEndpoint(spec);
-  const fromConfig = spec.kind === "server" && "config" in spec.credential ? spec.credential.config : undefined;
-  return new postgresql.Provider(
-    spec.name,
-    {
-      host,
-      port,
-      username: user,
-      password: fromConfig === undefined ? pulumi.secret(resolvePassword(spec)) : secret(fromConfig),
-      superuser: false,
-      sslmode: tls,
-      ...(caFile !== undefined && { sslrootcert: caFile }),
-      connectTimeout: 10,
-    },
-    options,
-  );
 }

@@ -40,7 +40,7 @@ export class Merchant extends pulumi.ComponentResource {
       return;
     }
     const owner = createOwnerRole(spec, { ...first, provider: cell.provider });
-    const access = createAccess(spec, after(owner));
+    const access = createAccess(spec, cell, after(owner));
     const database = createDatabase(spec, { ...after(access), provider: cell.provider });
     const migrations = createMigrations(spec, after(database));
     // Before the crontab, of which no job is taken out before its runs have ended. That depends on the migrations all the
@@ -60,9 +60,10 @@ function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptio
   );
 }
 
-function createAccess(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
+function createAccess(spec: MerchantSpec, { appLogin }: Cell, options: pulumi.CustomResourceOptions) {
   const { cell, id: merchant, database } = spec;
-  return new Access(`${spec.id}-access`, { cell, merchant, database }, options);
+  const inputs = { cell, merchant, database, ...(appLogin === "iam" && { appLogin }) };
+  return new Access(`${spec.id}-access`, inputs, options);
 }
 
 /** A change of template or encoding would replace the database, and with it the ledger: both are ignored. */

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { cellEntries } from "../spec/aws/replacement.ts";
 import { rosterOf } from "../spec/roster.ts";
 import { requiredPgCron, type StackSpec } from "../spec/stack.ts";
 import type { RosterInputs } from "./providers/roster.ts";
@@ -12,7 +13,13 @@ export class Roster extends pulumi.dynamic.Resource {
       const version = requiredPgCron(stack.merchants, cell);
       if (version !== "1.4") requires[cell] = version;
     }
-    const inputs: RosterInputs = { merchants: rosterOf(stack), requires };
+    const made = cellEntries(stack.cells);
+    const inputs: RosterInputs = {
+      merchants: rosterOf(stack),
+      requires,
+      // A stack that makes no cell has a state as before.
+      ...(Object.keys(made).length > 0 && { cells: made }),
+    };
     super(providerStub("roster"), "roster", inputs, options, "merchant-jobs", "Roster");
   }
 }

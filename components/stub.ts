@@ -1,7 +1,8 @@
 import type * as pulumi from "@pulumi/pulumi";
 
 /** The modules under components/providers/ that do the work of our dynamic resources. */
-export type ProviderModule = "access" | "crontab" | "gate" | "migrations" | "offboard" | "probe" | "roster";
+export type ProviderModule =
+  "access" | "crontab" | "gate" | "migrations" | "offboard" | "probe" | "readiness" | "roster";
 
 type Method = (...args: readonly unknown[]) => Promise<unknown>;
 

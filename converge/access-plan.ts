@@ -9,7 +9,12 @@ export interface AccessTarget {
   readonly ownerRole: string;
   readonly appRole: string;
   readonly jobRole: string;
+  /** How the application logs in: by IAM on RDS; left out: by a password, which nobody here sees or changes. */
+  readonly appLogin?: "iam" | undefined;
 }
+
+/** The role of RDS whose members log in by IAM, and by no password. */
+const IAM_ROLE = "rds_iam";
 
 /** What is not as it shall be: role or membership to what was found. */
 export type AccessDifferences = Readonly<Record<string, string>>;
@@ -95,8 +100,14 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
       statement: `grant ${quoteName(role)} to ${quoteName(admin)}${options}`,
     });
   }
+  const isIam = (member: string, role: string) =>
+    target.appLogin === "iam" && member === target.appRole && role === IAM_ROLE;
+  if (target.appLogin === "iam" && !found.memberships.some(({ member, role }) => isIam(member, role))) {
+    const statement = `grant ${quoteName(IAM_ROLE)} to ${quoteName(target.appRole)}`;
+    steps.push({ about: `${target.appRole} in ${IAM_ROLE}`, statement });
+  }
   for (const { member, role, stranger } of found.memberships) {
-    const isIn = member === target.appRole || member === target.jobRole;
+    const isIn = (member === target.appRole && !isIam(member, role)) || member === target.jobRole;
     // Who has the owner role has the ledger. An administrator could give it to itself at any time. Other logins of the
     // application may be in its role.
     const hasOurs = (role === target.ownerRole || role === target.jobRole) && stranger;

@@ -2,6 +2,7 @@ import { type PgCronVersion, parseSchedule } from "../spec/schedule.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import type { CronRow } from "./crontab-plan.ts";
 import type { CellAddress } from "./address.ts";
+import { readStanding } from "./aws/standing.ts";
 import { type Session, withCronSession } from "./session.ts";
 
 /**
@@ -12,7 +13,14 @@ export async function assertCanLook(session: Session, cell: string): Promise<str
   const found = await session
     .query<{ version: string; hidden: boolean; readable: boolean; admin: string }>(
       `select e.extversion as version,
-         pg_catalog.row_security_active('cron.job'::regclass) as hidden,
+         -- On RDS a member of rds_superuser sees all, whatever the policy says.
+         pg_catalog.row_security_active('cron.job'::regclass) and not (
+           pg_catalog.current_setting('rds.extensions', true) is not null
+           and exists (
+             select from pg_catalog.pg_roles as r
+             where r.rolname = 'rds_superuser' and pg_catalog.pg_has_role(current_user, r.oid, 'usage')
+           )
+         ) as hidden,
          pg_catalog.has_table_privilege('cron.job', 'select') as readable,
          current_user as admin
        from pg_catalog.pg_extension as e where e.extname = 'pg_cron'`,
@@ -73,17 +81,31 @@ export function assertSupported(cell: string, version: string, schedules: Readon
 
 /**
  * Throws `unsupported` when pg_cron opens a client connection for each run: that would need a password or trust for
- * every job role, and our job roles may not log in. Who may not see the setting is not refused (pg_read_all_settings).
+ * every job role, and our job roles may not log in; and `cell_not_ready` when its library is not loaded, on RDS with the
+ * sentence that says what the instance waits for. Who may not see its settings is not refused (pg_read_all_settings).
  */
-export async function assertWorkerMode(session: Session, cell: string): Promise<void> {
-  const found = await session.query<{ setting: string }>(
-    "select s.setting from pg_catalog.pg_settings as s where s.name = 'cron.use_background_workers'",
+export async function assertRuns(session: Session, address: CellAddress): Promise<void> {
+  const found = await session.query<{ workers: string | null; loaded: boolean }>(
+    `select (select s.setting from pg_catalog.pg_settings as s where s.name = 'cron.use_background_workers') as workers,
+       exists (select from pg_catalog.pg_settings as s where s.name = 'cron.database_name')
+         or not pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'usage') as loaded`,
   );
-  if (found.rows[0]?.setting !== "off") return;
+  const [row] = found.rows;
+  if (row?.loaded === false) throw new ConvergeError("cell_not_ready", await notLoaded(address));
+  if (row?.workers !== "off") return;
   throw new ConvergeError(
     "unsupported",
-    `cell ${cell}: cron.use_background_workers is off, so every job would fail to log in; nothing was written: ` +
+    `cell ${address.cell}: cron.use_background_workers is off, so every job would fail to log in; nothing was written: ` +
       "set it to on in postgresql.conf and restart the server",
+  );
+}
+
+async function notLoaded({ cell, rds }: CellAddress): Promise<string> {
+  const standing = rds === undefined ? undefined : await readStanding(rds);
+  if (standing !== undefined && standing.state !== "ready") return standing.sentence;
+  return (
+    `cell ${cell}: pg_cron is not loaded, so no job runs; nothing was written: add pg_cron to shared_preload_libraries ` +
+    "and restart the server"
   );
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import type { CellAddress } from "./address.ts";
-import { assertCanLook, assertSupported, assertWorkerMode, readCronRows } from "./cron-server.ts";
+import { assertCanLook, assertRuns, assertSupported, readCronRows } from "./cron-server.ts";
 import {
   type CronRow,
   type CrontabStep,
@@ -165,7 +165,7 @@ async function assertReady(session: Session, target: CrontabTarget): Promise<voi
   const version = await assertCanLook(session, target.address.cell);
   const schedules = Object.fromEntries(Object.entries(target.jobs).map(([job, { schedule }]) => [job, schedule]));
   assertSupported(target.address.cell, version, schedules);
-  await assertWorkerMode(session, target.address.cell);
+  await assertRuns(session, target.address);
 }
 
 async function takeSteps(session: Session, owner: CrontabOwner, steps: readonly CrontabStep[]): Promise<void> {

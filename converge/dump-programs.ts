@@ -95,7 +95,7 @@ export async function runDumpProgram(
       PGHOST: address.host,
       PGPORT: String(address.port),
       PGUSER: address.user,
-      PGPASSWORD: address.password,
+      PGPASSWORD: typeof address.password === "string" ? address.password : await address.password.current(),
       PGPASSFILE: "/dev/null",
       PGDATABASE: database,
       PGSSLMODE: address.tls,

@@ -83,4 +83,5 @@ export const SQLSTATE = {
   internalError: "XX000",
   queryCanceled: "57014",
   invalidPassword: "28P01",
+  invalidAuthorization: "28000",
 } as const;

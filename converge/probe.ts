@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { JOBS } from "../spec/jobs.ts";
 import { roleComment } from "./access-plan.ts";
 import type { CellAddress } from "./address.ts";
+import { readStanding } from "./aws/standing.ts";
 import { assertCanLook } from "./cron-server.ts";
 import { ConvergeError } from "./errors.ts";
 import { type Findings, findProblems, findStopping, type ProbeFacts } from "./probe-plan.ts";
@@ -13,12 +14,31 @@ const BETWEEN_LOOKS = 700;
 
 /** Looks at a cell and changes nothing. Throws `cannot_look` where the administrator may not see what must be known. */
 export async function readProbe(address: CellAddress): Promise<Findings> {
-  return findProblems(await readFacts(address));
+  const facts = await readFacts(address);
+  return { ...findProblems(facts), ...(await findOnRds(address, isLoaded(facts))) };
+}
+
+/**
+ * What of an instance on RDS is not as it shall be, besides what its server says: by AWS, who alone knows whether it waits for
+ * a reboot. An up goes on with what only waits, when pg_cron runs.
+ */
+async function findOnRds({ rds }: CellAddress, loaded: boolean): Promise<Findings> {
+  if (rds === undefined) return {};
+  const standing = await readStanding(rds);
+  if (standing.state === "ready") return {};
+  return { [loaded ? "instance" : "shared_preload_libraries"]: standing.sentence };
+}
+
+/** pg_cron's settings are there when its library is. */
+function isLoaded({ settings }: ProbeFacts): boolean {
+  return settings["cron.database_name"] !== undefined;
 }
 
 /** Throws `cell_not_ready` with all that keeps the jobs of a cell from running as they shall. */
 export async function assertReady(address: CellAddress): Promise<void> {
-  const problems = Object.entries(findStopping(await readFacts(address)));
+  const facts = await readFacts(address);
+  const onRds = isLoaded(facts) ? {} : await findOnRds(address, false);
+  const problems = Object.entries({ ...findStopping(facts), ...onRds });
   if (problems.length === 0) return;
   throw new ConvergeError(
     "cell_not_ready",

@@ -1,6 +1,6 @@
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import pg from "pg";
-import type { CellAddress } from "./address.ts";
+import type { CellAddress, PasswordSource } from "./address.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 
 /** Milliseconds. A change waits this long for a lock, then gives up rather than stop the merchant's traffic behind it. */
@@ -34,14 +34,40 @@ export async function withSession<T>(
 }
 
 async function connect(address: CellAddress, database: string): Promise<pg.Client> {
-  const client = new pg.Client(settings(address, database));
-  // An idle connection that breaks emits an error besides failing the next query; unheard it would end the process.
-  client.on("error", () => undefined);
+  return loggingIn(address, database, async () => {
+    const client = new pg.Client(settings(address, database));
+    // An idle connection that breaks emits an error besides failing the next query; unheard it would end the process.
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
+/**
+ * Opens a connection, and once more where the password was refused and there is another one meanwhile: a rotation may come
+ * at any time. Throws `not_connected`, and what the source of the password throws.
+ */
+async function loggingIn<T>(address: CellAddress, database: string, open: () => Promise<T>): Promise<T> {
+  const source = typeof address.password === "string" ? undefined : address.password;
+  const generation = source?.generation() ?? 0;
   try {
-    await client.connect();
-    return client;
+    // Asked for here already: what goes wrong in it is told as it is, and not as a failed connection.
+    await source?.current();
+    return await open();
   } catch (error) {
-    await client.end().catch(() => undefined);
+    if (error instanceof ConvergeError) throw error;
+    if (source === undefined || !isRefusedLogin(error) || !(await source.renew(generation))) {
+      throw notConnected(address, database, error);
+    }
+  }
+  try {
+    return await open();
+  } catch (error) {
     throw notConnected(address, database, error);
   }
 }
@@ -123,12 +149,7 @@ function cellOf(address: CellAddress): Cell {
 }
 
 async function withPooled<T>(pool: pg.Pool, address: CellAddress, work: (session: Session) => Promise<T>): Promise<T> {
-  let client: pg.PoolClient;
-  try {
-    client = await pool.connect();
-  } catch (error) {
-    throw notConnected(address, CRON_DATABASE, error);
-  }
+  const client = await loggingIn(address, CRON_DATABASE, () => pool.connect());
   try {
     const result = await work(client);
     client.release();
@@ -219,7 +240,7 @@ export function clientSettings(address: CellAddress, database: string) {
     host: address.host,
     port: address.port,
     user: address.user,
-    password: address.password,
+    password: passwordOf(address.password),
     database,
     ssl: address.tls === "verify-full" ? verified(address) : false,
     connectionTimeoutMillis: CONNECT_TIMEOUT,
@@ -227,6 +248,17 @@ export function clientSettings(address: CellAddress, database: string) {
     // Nothing is found by luck: every name is qualified, and catalog functions print names with their schema.
     options: "-c search_path=",
   } satisfies pg.ClientConfig;
+}
+
+/** A source is asked again for each connection of a pool. */
+function passwordOf(password: string | PasswordSource): string | (() => Promise<string>) {
+  return typeof password === "string" ? password : () => password.current();
+}
+
+/** Whether a login was refused for its password: RDS answers a token of IAM by the second code. */
+export function isRefusedLogin(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === SQLSTATE.invalidPassword || code === SQLSTATE.invalidAuthorization;
 }
 
 /** Checks the certificate's name against the address that was asked for, also when that is an IP address. */
@@ -241,12 +273,11 @@ function verified({ host, ca }: CellAddress): ConnectionOptions {
 /** A missing database keeps its SQLSTATE as `cause`: whoever reads may take it for "gone". */
 export function notConnected(address: CellAddress, database: string, error: unknown): ConvergeError {
   const where = `cell ${address.cell}, database ${database} at ${address.host}:${address.port}`;
-  const way =
-    codeOf(error) === SQLSTATE.invalidPassword
-      ? "check the cell's credential"
-      : codeOf(error) === "ECONNREFUSED"
-        ? "is the server running, and is this its address?"
-        : "see the server's log";
+  const way = isRefusedLogin(error)
+    ? "check the cell's credential"
+    : codeOf(error) === "ECONNREFUSED"
+      ? "is the server running, and is this its address?"
+      : "see the server's log";
   return new ConvergeError("not_connected", `${where}: ${messageOf(error)}; ${way}`, { cause: error });
 }
 

@@ -44,7 +44,7 @@ async function demo(): Promise<void> {
   if (!engine(["stack", "ls"]).stdout.includes("dev")) engine(["stack", "init", "dev"]);
   engine(["up", "--stack", "dev", "--yes", "--skip-preview"], "inherit");
 
-  const address = resolveAddress(home, () => undefined);
+  const address = await resolveAddress(home, () => undefined);
   const merchants = stack.merchants.filter(({ cell }) => cell === home.name);
 
   step("3/5", "Something to do in each ledger that is empty");

@@ -11,6 +11,7 @@ export const RUNNER_ROLE = "merchant_jobs_runner";
 const credential = z.union([
   z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not the name of an environment variable") }),
   z.strictObject({ file: z.string().min(1) }),
+  z.strictObject({ iam: z.string().regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/, "is not an AWS region") }),
 ]);
 
 const cell = z
@@ -19,10 +20,13 @@ const cell = z
     host: z.string().min(1).max(253),
     port: z.int().min(1).max(65_535).default(5432),
     user: z.string().min(1).max(63).default(RUNNER_ROLE),
-    /** Where the password is: an environment variable, or a file, which is read again for each connection. */
+    /**
+     * Where the password is: an environment variable, or a file, which is read again for each connection. Or, of an instance
+     * of RDS in this region, a token of IAM.
+     */
     credential,
     tls: z.enum(["verify-full", "disable"]).default("verify-full"),
-    /** A file of certificates (PEM) to verify the server with. Default: those that Node trusts. */
+    /** A file of certificates (PEM) to verify the server with. Default: those that Node trusts; with iam, Amazon's. */
     caFile: z.string().min(1).optional(),
   })
   .refine(({ tls, host }) => tls === "verify-full" || isLoopback(host), {

@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
+import path from "node:path";
 import pg from "pg";
-import type { CellAddress } from "../converge/address.ts";
+import { type CellAddress, RDS_AUTHORITIES } from "../converge/address.ts";
+import { iamPassword } from "../converge/aws/passwords.ts";
 import { ConvergeError, codeOf, messageOf } from "../converge/errors.ts";
 import { clientSettings, CRON_DATABASE, notConnected } from "../converge/session.ts";
 import type { RunnerCell } from "./config.ts";
@@ -30,12 +32,19 @@ export function serverOf(name: string, cell: RunnerCell, environment: ReadEnviro
       user: cell.user,
       tls: cell.tls,
       password: passwordOf(name, cell, environment),
-      ...(cell.caFile !== undefined && { ca: readFileSync(cell.caFile, "utf8") }),
+      ...authoritiesOf(cell),
     }),
   };
 }
 
-function passwordOf(name: string, { credential }: RunnerCell, environment: ReadEnvironment): string {
+function authoritiesOf({ caFile, credential }: RunnerCell): { readonly ca?: string } {
+  if (caFile !== undefined) return { ca: readFileSync(caFile, "utf8") };
+  return "iam" in credential ? { ca: readFileSync(path.join(import.meta.dirname, "..", RDS_AUTHORITIES), "utf8") } : {};
+}
+
+function passwordOf(name: string, cell: RunnerCell, environment: ReadEnvironment): CellAddress["password"] {
+  const { credential, host, port, user } = cell;
+  if ("iam" in credential) return iamPassword({ cell: name, region: credential.iam, host, port, user });
   if ("env" in credential) {
     const found = environment(credential.env);
     if (found !== undefined && found !== "") return found;
@@ -75,6 +84,8 @@ export async function connect(server: Server, database: string, statementTimeout
     await client.connect();
   } catch (error) {
     void client.end().catch(() => undefined);
+    // No token could be made.
+    if (error instanceof ConvergeError) throw error;
     // PostgreSQL knows every parameter that is sent at the start; PgBouncer refuses those that it does not
     // (https://github.com/pgbouncer/pgbouncer/issues/1074).
     if (codeOf(error) === PROTOCOL_VIOLATION) throw pooled(server, error);

@@ -1,5 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
+import { type AdoptedCell, parseAdoptedCell } from "./aws/adopted-cell.ts";
+import { parseRdsCell, type RdsCell } from "./aws/rds-cell.ts";
 import { CELL_NAME, CONFIG_KEYS, MAX_NAME_BYTES } from "./names.ts";
 import { isObject, type Path, type Report } from "./report.ts";
 import { didYouMean } from "./suggest.ts";
@@ -34,7 +36,7 @@ export interface ServerCell {
   readonly suspended?: boolean;
 }
 
-export type CellSpec = LocalCell | ServerCell;
+export type CellSpec = LocalCell | ServerCell | RdsCell | AdoptedCell;
 
 /** What was read: the well-formed cells, and of all that was written the names and the configuration keys of secrets. */
 export interface CellsRead {
@@ -43,12 +45,14 @@ export interface CellsRead {
   readonly secretKeys: readonly string[];
 }
 
-const KINDS = ["local", "server"];
+const KINDS = ["local", "server", "rds", "adopted"];
 
 const KIND = {
   schema: z.string(),
   rule: `must be ${KINDS.join(" or ")}`,
-  fix: "write kind: local for the server that this repository starts, or kind: server for one of your own",
+  fix:
+    "write kind: local for the server that this repository starts, kind: server for one of your own, kind: rds for an " +
+    "instance on Amazon RDS that the stack makes, or kind: adopted for one that exists there",
   required: true,
 } as const;
 
@@ -148,6 +152,8 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
   }
   const { kind } = raw;
   if (kind === "server") return parseServer(report, path, name, raw);
+  if (kind === "rds") return parseRdsCell(report, path, name, raw);
+  if (kind === "adopted") return parseAdoptedCell(report, path, name, raw);
   if (kind === "local") {
     const known = Object.entries(raw).filter(([key]) => Object.hasOwn(LOCAL_FIELDS, key));
     for (const key of Object.keys(raw).filter((written) => !Object.hasOwn(LOCAL_FIELDS, written))) {
@@ -157,10 +163,7 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
     return { name, kind, ...(suspended === true && { suspended }) };
   }
   const at: Path = [...path, "kind"];
-  if (kind === "rds") {
-    const fix = "use kind: server with host, admin and credential of an RDS instance that exists";
-    report.add(at, kind, "is not in this version yet", fix);
-  } else if (typeof kind === "string") {
+  if (typeof kind === "string") {
     report.add(at, kind, KIND.rule, didYouMean(kind, KINDS));
   } else {
     report.add(at, kind, kind === undefined ? `is missing: it ${KIND.rule}` : KIND.rule, KIND.fix);

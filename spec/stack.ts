@@ -1,3 +1,4 @@
+import { reportOverfullCells } from "./aws/fits.ts";
 import { parseCells, type CellSpec } from "./cells.ts";
 import { reportNameCollisions, reportSharedServers } from "./collisions.ts";
 import { parseJobChanges } from "./job-changes.ts";
@@ -45,6 +46,7 @@ export function parseStack(raw: RawStack): StackSpec {
   const merchants = parseMerchants(report, MERCHANTS, raw.merchants, read, common);
   reportSharedServers(report, CELLS, read.cells);
   reportNameCollisions(report, MERCHANTS, read.cells, merchants);
+  reportOverfullCells(report, CELLS, read.cells, merchants);
   const waves = parseRollout(report, ROLLOUT, raw.rollout, isObject(raw.merchants) ? Object.keys(raw.merchants) : []);
   reportUnknownKeys(report, read.secretKeys, raw.unknownKeys ?? []);
   if (report.problems.length > 0) throw new SpecError(report.problems);

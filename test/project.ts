@@ -69,6 +69,7 @@ export async function makeProject(options: {
     "converge",
     "components",
     "sql",
+    "certs",
     "index.ts",
     "config.ts",
     "Pulumi.yaml",

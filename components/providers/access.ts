@@ -9,15 +9,18 @@ const schema = z.strictObject({
   /** Its roles are named after it. */
   database: z.string(),
   differs: z.record(z.string(), z.string()),
+  /** Left out: the application logs in by a password. */
+  appLogin: z.literal("iam").optional(),
 });
 
 /** Inputs of Access. `differs` is declared empty; `read` fills it with what was found otherwise. */
 export type AccessInputs = z.infer<typeof schema>;
 
-const target = (inputs: AccessInputs, context: Context) => ({
+const target = async (inputs: AccessInputs, context: Context) => ({
   merchant: inputs.merchant,
   ...roleNames(inputs.database),
-  address: context.address(inputs.cell),
+  appLogin: inputs.appLogin,
+  address: await context.address(inputs.cell),
 });
 
 export const provider = provide<AccessInputs>({
@@ -25,11 +28,11 @@ export const provider = provide<AccessInputs>({
   fixed: ["cell", "merchant", "database"],
   id: (inputs) => `${inputs.cell}/${inputs.database}`,
   async apply(inputs, context, { fresh }) {
-    await applyAccess(target(inputs, context), { fresh });
+    await applyAccess(await target(inputs, context), { fresh });
   },
   async read(inputs, context) {
-    const differs = await readAccess(target(inputs, context));
+    const differs = await readAccess(await target(inputs, context));
     return differs && { ...inputs, differs };
   },
-  remove: (inputs, context) => deleteAccess(target(inputs, context)),
+  remove: async (inputs, context) => deleteAccess(await target(inputs, context)),
 });

@@ -82,10 +82,10 @@ function foundCronJob(job: FoundJob, inputs: CrontabInputs, name: string) {
   return { ...job, active: declared, ...(job.active && { resumed: true }) };
 }
 
-const owner = (inputs: CrontabInputs, context: Context) => ({
+const owner = async (inputs: CrontabInputs, context: Context) => ({
   ...inputs,
   jobRole: roleNames(inputs.database).jobRole,
-  address: context.address(inputs.cell),
+  address: await context.address(inputs.cell),
 });
 
 export const provider = provide<CrontabInputs>({
@@ -97,10 +97,10 @@ export const provider = provide<CrontabInputs>({
     const jobs = Object.fromEntries(
       written.map(([name, job]) => [name, { ...job, active: job.active && !inputs.suspended }]),
     );
-    await applyCrontab({ ...owner(inputs, context), jobs, engineJobs: engineJobs(jobs) });
+    await applyCrontab({ ...(await owner(inputs, context)), jobs, engineJobs: engineJobs(jobs) });
   },
   async read(inputs, context) {
-    const found = await readCrontab(owner(inputs, context));
+    const found = await readCrontab(await owner(inputs, context));
     if (found === undefined) return undefined;
     const { registered, suspended } = found;
     const jobs = Object.entries(found.jobs).map(([name, job]) => {
@@ -113,5 +113,5 @@ export const provider = provide<CrontabInputs>({
       .map(([name]) => [name, { enabled: true }] as const);
     return { ...inputs, registered, suspended, jobs: Object.fromEntries([...jobs, ...left]) };
   },
-  remove: (inputs, context) => deleteCrontab(owner(inputs, context)),
+  remove: async (inputs, context) => deleteCrontab(await owner(inputs, context)),
 });

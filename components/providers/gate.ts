@@ -39,7 +39,8 @@ export const provider = provide<GateInputs>({
     const known = memory.safeParse(olds);
     const before = known.success ? known.data : { merchants: {}, told: {} };
     const due = dueMembers(merchants, before);
-    const outcomes = await runGate(due.map((member) => ({ ...member, address: context.address(member.cell) })));
+    const placed = due.map(async (member) => ({ ...member, address: await context.address(member.cell) }));
+    const outcomes = await runGate(await Promise.all(placed));
     const after = gateMemory(merchants, before, outcomes);
     const recorded = Object.keys(after.told).length > 0 ? { told: after.told } : {};
     const stop = describeStop(wave, outcomes);

@@ -19,9 +19,9 @@ const schema = z.strictObject({
 /** Inputs of Migrations. `differs` is declared empty; `read` fills it with objects that are not as they were made. */
 export type MigrationsInputs = z.infer<typeof schema>;
 
-function target(inputs: MigrationsInputs, context: Context): MigrationsTarget {
+async function target(inputs: MigrationsInputs, context: Context): Promise<MigrationsTarget> {
   return {
-    address: context.address(inputs.cell),
+    address: await context.address(inputs.cell),
     database: inputs.database,
     set: inputs.set,
     root: path.join(import.meta.dirname, "..", "..", "sql"),
@@ -43,10 +43,10 @@ export const provider = provide<MigrationsInputs>({
     return "refused" in plan ? plan.refused.map((reason) => ({ property: "migrations", reason })) : [];
   },
   async apply(inputs, context) {
-    await applyMigrations(target(inputs, context), { ...inputs.migrations, ...inputs.routines });
+    await applyMigrations(await target(inputs, context), { ...inputs.migrations, ...inputs.routines });
   },
   async read(inputs, context) {
-    const found = await readMigrations(target(inputs, context));
+    const found = await readMigrations(await target(inputs, context));
     return found && { ...inputs, ...found };
   },
   // What migrations made goes with the database, or stays with it.

@@ -45,11 +45,11 @@ const NOT_EXPORTED =
   "nothing of this merchant was exported by an earlier up: take drop and confirm out, run up, look at the export, and " +
   "put them back";
 
-const leaver = (inputs: OffboardInputs, context: Context): Leaver => ({
+const leaver = async (inputs: OffboardInputs, context: Context): Promise<Leaver> => ({
   merchant: inputs.merchant,
   database: inputs.database,
   ...roleNames(inputs.database),
-  address: context.address(inputs.cell),
+  address: await context.address(inputs.cell),
 });
 
 /** What an earlier step recorded; undefined when it recorded nothing. */
@@ -76,7 +76,7 @@ export const provider = provide<OffboardInputs>({
   },
   recorded: ["exported"],
   async applyRecorded(inputs, context, { olds }) {
-    const target = leaver(inputs, context);
+    const target = await leaver(inputs, context);
     const until = Date.now() + inputs.timeLimitMinutes * MILLISECONDS_A_MINUTE;
     const before = exportedOf(olds);
     if (inputs.drop) {
@@ -94,10 +94,10 @@ export const provider = provide<OffboardInputs>({
     return { exported };
   },
   async read(inputs, context) {
-    const { dropping } = await readRemains(leaver(inputs, context));
+    const { dropping } = await readRemains(await leaver(inputs, context));
     // A run that was killed has begun to drop it, and the state does not know: the next up goes on, or takes it back.
     const differs = dropping && !inputs.drop ? { registry: "it is marked as being dropped" } : {};
     return { ...inputs, differs };
   },
-  remove: (inputs, context) => forgetOffboarding(leaver(inputs, context)),
+  remove: async (inputs, context) => forgetOffboarding(await leaver(inputs, context)),
 });

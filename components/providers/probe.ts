@@ -15,7 +15,7 @@ export const provider = provide<CellProbeInputs>({
   fixed: ["cell"],
   id: ({ cell }) => cell,
   // There is nothing to make: it looks, and refuses to go on.
-  apply: ({ cell }, context) => assertReady(context.address(cell)),
-  read: async (inputs, context) => ({ ...inputs, finds: await readProbe(context.address(inputs.cell)) }),
+  apply: async ({ cell }, context) => assertReady(await context.address(cell)),
+  read: async (inputs, context) => ({ ...inputs, finds: await readProbe(await context.address(inputs.cell)) }),
   remove: () => Promise.resolve(),
 });

@@ -65,8 +65,8 @@ export class PartlyDone extends Error {
 
 /** What the outside world gives to a provider. */
 export interface Context {
-  /** Where a cell is, with its credential, found now. */
-  address(cell: string): CellAddress;
+  /** Where a cell is, with its credential, found now. Fails with a ConvergeError. */
+  address(cell: string): Promise<CellAddress>;
 }
 
 /** Why nothing may be changed over a state that cannot be read: what it protects is unknown. */
@@ -183,7 +183,7 @@ function holdsUnknown(value: unknown): boolean {
 function contextOf(config: ProviderConfig): Context {
   const read: ConfigReader = (key) => config.get(key);
   return {
-    address(name) {
+    async address(name) {
       const written: unknown = JSON.parse(config.get("cells") ?? "{}");
       const cell = parseStack({ cells: written, merchants: {} }).cells[name];
       if (cell !== undefined) return resolveAddress(cell, read);

@@ -22,7 +22,10 @@ export async function resolveCells(
   });
   const secrets = new Map<string, string>();
   for (const key of found.flatMap(secretKey)) secrets.set(key, await readSecret(engine, key));
-  return new Map(found.map((cell) => [cell.name, resolveAddress(cell, (key) => secrets.get(key))]));
+  const addresses = found.map(
+    async (cell) => [cell.name, await resolveAddress(cell, (key) => secrets.get(key))] as const,
+  );
+  return new Map(await Promise.all(addresses));
 }
 
 function secretKey(cell: CellSpec): readonly string[] {

@@ -14,12 +14,20 @@ import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Exported, assertExportAtHand, exportMerchant } from "../../converge/export.ts";
 import { beginExport, type Content } from "../../converge/export-place.ts";
+import { installationRoot } from "../../local/postgres/installation.ts";
 import { BUCKET_TIMEOUT, makeBucket, type TestBucket } from "../aws/bucket.ts";
 import { makeUser, withAuthorization } from "../aws/iam.ts";
 import { type Moto, MOTO_SECRET, setEnvironment, startMoto } from "../aws/moto.ts";
 import { valueOf } from "../ledger.ts";
 import { onboard, prepareCell, specOf, testCell } from "../merchants.ts";
-import { adminClient, dropMerchantLeftovers, freshName, superuserClient, testServer } from "../server.ts";
+import {
+  adminClient,
+  dropMerchantLeftovers,
+  freshName,
+  postgresMajor,
+  superuserClient,
+  testServer,
+} from "../server.ts";
 
 const id = freshName("cloudy");
 const spec = specOf(id, { database: id });
@@ -140,7 +148,11 @@ test("an export is stored, read again, verified and described, and restores with
   await admin.end();
   const { host, port, superuser } = testServer();
   const env = { PGHOST: host, PGPORT: String(port), PGUSER: superuser.user, PGPASSWORD: superuser.password };
-  await promisify(execFile)("/usr/lib/postgresql/15/bin/pg_restore", ["--exit-on-error", "-d", copy, file], { env });
+  await promisify(execFile)(
+    path.join(installationRoot, String(postgresMajor()), "bin", "pg_restore"),
+    ["--exit-on-error", "-d", copy, file],
+    { env },
+  );
   const sum = "select sum(amount_minor) from app.ledger_entries";
   expect(await inside((client) => valueOf<string>(client, sum), copy)).toBe("105000");
 });

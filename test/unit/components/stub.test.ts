@@ -3,7 +3,7 @@ import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { ProviderModule } from "../../../components/stub.ts";
 
-const modules: readonly ProviderModule[] = ["access", "crontab", "gate", "migrations", "roster"];
+const modules: readonly ProviderModule[] = ["access", "crontab", "gate", "migrations", "readiness", "roster"];
 const project = path.join(import.meta.dirname, "..", "..", "..");
 let texts: Readonly<Record<ProviderModule, string>>;
 

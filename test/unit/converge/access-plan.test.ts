@@ -88,3 +88,14 @@ test("a role that is missing is gone", () => {
   const found = { ...right, roles: { acme_owner: acme_owner!, acme_job: acme_job! } };
   expect(describeAccess(planAccess(target, found), found)).toEqual({ acme_app: "gone" });
 });
+
+test("an application that logs in by IAM is in the role of RDS for that, and one with a password is not", () => {
+  const iam = { ...target, appLogin: "iam" } as const;
+  expect(planAccess(iam, right).map(({ statement }) => statement)).toEqual(['grant "rds_iam" to "acme_app"']);
+  const member = { member: "acme_app", role: "rds_iam", ...whole };
+  const inside = { ...right, memberships: [...right.memberships, member] };
+  expect(planAccess(iam, inside)).toEqual([]);
+  expect(statements(inside)).toEqual(['revoke "rds_iam" from "acme_app"']);
+  const job = { ...right, memberships: [...inside.memberships, { ...member, member: "acme_job" }] };
+  expect(planAccess(iam, job).map(({ statement }) => statement)).toEqual(['revoke "rds_iam" from "acme_job"']);
+});

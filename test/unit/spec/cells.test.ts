@@ -22,7 +22,6 @@ describe("a cell is refused when", () => {
     ["it has no kind", {}, ["kind"]],
     ["its kind is no text", { kind: 1 }, ["kind"]],
     ["its kind is unknown", { kind: "sever", host: 1 }, ["kind"]],
-    ["its kind comes in a later version", { kind: "rds", instanceClass: "db.t4g.small" }, ["kind"]],
     ["it is local and has an address", { kind: "local", host: "localhost" }, ["host"]],
     ["it has nothing but its kind", { kind: "server" }, ["host", "admin", "credential"]],
     ["its host is empty", { ...good, host: "" }, ["host"]],

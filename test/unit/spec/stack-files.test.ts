@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { notesOn } from "../../../spec/aws/fits.ts";
 import { CONFIG_KEYS, NAMESPACE } from "../../../spec/names.ts";
 import { parseStack } from "../../../spec/stack.ts";
 
@@ -44,9 +45,25 @@ describe("the stack files", () => {
     ]);
   });
 
-  test("prod is refused by the name of its kind of cell, and for nothing else", () => {
-    expect(() => parseFile("Pulumi.prod.yaml")).toThrow(
-      /^The configuration has 1 problem\. .*\n- merchant-jobs:cells\.eu-1\.kind = "rds"\n.*not in this version yet\n.*kind: server/,
-    );
+  test("prod has two cells that merchants share and one that a merchant has for itself, and names the key of its secrets", () => {
+    const { cells, merchants, waves } = parseFile("Pulumi.prod.yaml");
+    expect(Object.values(cells).map(({ name, kind }) => [name, kind])).toEqual([
+      ["eu-1", "rds"],
+      ["eu-2", "rds"],
+      ["big-1", "rds"],
+    ]);
+    const inCells = Object.groupBy(merchants, ({ cell }) => cell);
+    expect(Object.entries(inCells).map(([cell, of]) => [cell, of?.map(({ id }) => id)])).toEqual([
+      ["eu-1", ["acme", "bluebird"]],
+      ["eu-2", ["coral", "dahlia"]],
+      ["big-1", ["titan"]],
+    ]);
+    expect(waves?.[0]).toEqual(["acme"]);
+    expect(
+      Object.values(cells).flatMap((cell) => notesOn(cell, merchants).filter(({ level }) => level === "warning")),
+    ).toEqual([]);
+    expect(read("Pulumi.prod.yaml")).toMatchObject({
+      secretsprovider: expect.stringMatching(/^awskms:\/\//) as string,
+    });
   });
 });

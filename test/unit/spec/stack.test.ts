@@ -20,7 +20,7 @@ describe("what is wrong with a stack is told all at once", () => {
           credential: "hunter2",
           tls: "disable",
         },
-        eu: { kind: "rds" },
+        eu: { kind: "adopted", region: "eu-central-1", host: "db.example.com" },
         us: { kind: "sevrer" },
         "A b": { kind: "local" },
       },
@@ -50,11 +50,11 @@ describe("what is wrong with a stack is told all at once", () => {
       - merchant-jobs:cells.main.tls = "disable"
           is accepted for loopback addresses only, and the host is db.example.com
           way out: leave tls out; give the server's own certificate authority as caFile
-      - merchant-jobs:cells.eu.kind = "rds"
-          is not in this version yet
-          way out: use kind: server with host, admin and credential of an RDS instance that exists
+      - merchant-jobs:cells.eu.identifier
+          is missing: it must be the identifier of an instance: 2 to 63 lower-case letters, digits and single hyphens, a letter first
+          way out: write the identifier of the instance that exists
       - merchant-jobs:cells.us.kind = "sevrer"
-          must be local or server
+          must be local or server or rds or adopted
           way out: did you mean server?
       - merchant-jobs:cells["A b"]
           is not a name for a cell: lower-case letters, digits and -, a letter first, at most 31
