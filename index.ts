@@ -15,7 +15,7 @@ export const merchants = explained(() => {
     Object.values(stack.cells).map((spec) => [spec.name, new Cell(spec, secret, { dependsOn: [roster] })]),
   );
   declareMerchants(stack, cells, roster);
-  tellBusiestMinutes(stack);
+  tellOfCells(stack);
   return Object.fromEntries(stack.merchants.map(({ id, cell, database }) => [id, `${cell}/${database}`]));
 });
 
@@ -47,9 +47,10 @@ function declareMerchants(stack: StackSpec, cells: ReadonlyMap<string, Cell>, ro
   }
 }
 
-/** Schedules that are alike meet in one minute, and a cell may rest: who looks at a preview shall see it. */
-function tellBusiestMinutes({ cells, merchants }: StackSpec): void {
+/** Who starts the jobs, whether a cell rests, and when most jobs meet: who looks at a preview shall see it. */
+function tellOfCells({ cells, merchants }: StackSpec): void {
   for (const [cell, spec] of Object.entries(cells)) {
+    if (spec.scheduler === "runner") void pulumi.log.info(`cell ${cell}: the runner starts its jobs, not pg_cron`);
     if (spec.suspended === true) {
       const rest = merchants.filter((merchant) => merchant.cell === cell).length;
       void pulumi.log.info(`cell ${cell} is suspended: the jobs of its ${rest} merchants rest`);

@@ -2,7 +2,7 @@ import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import { resolveEndpoint, resolvePassword } from "../converge/address.ts";
 import { CRON_DATABASE } from "../converge/session.ts";
-import type { CellSpec } from "../spec/cells.ts";
+import type { CellSpec, Scheduler } from "../spec/cells.ts";
 import { CellProbe } from "./cell-probe.ts";
 import { Migrations } from "./migrations.ts";
 
@@ -12,19 +12,22 @@ export type SecretReader = (key: string) => pulumi.Output<string>;
 /** A server that holds merchants: how to reach it, and what we keep in its cron database. */
 export class Cell extends pulumi.ComponentResource {
   declare readonly provider: postgresql.Provider;
-  /** Comes after pg_cron and the registry are there, and stops every merchant of a cell that cannot run jobs. */
+  /** Who starts the jobs of its merchants. */
+  declare readonly scheduler: Scheduler;
+  /** Comes after the registry, and pg_cron where that starts the jobs, are there, and stops every merchant of a cell that cannot run jobs. */
   declare readonly probe: CellProbe;
 
   constructor(spec: CellSpec, secret: SecretReader, options: pulumi.ComponentResourceOptions) {
     super("merchant-jobs:index:Cell", spec.name, {}, { ...options, protect: true });
     const { dependsOn } = options;
+    this.scheduler = spec.scheduler;
     this.provider = createProvider(spec, secret, { parent: this });
     const cron = new Migrations(
       `${spec.name}-cron`,
-      { cell: spec.name, database: CRON_DATABASE, set: "cron" },
+      { cell: spec.name, database: CRON_DATABASE, set: "cron", scheduler: spec.scheduler },
       { parent: this, ...(dependsOn && { dependsOn }) },
     );
-    this.probe = new CellProbe(spec.name, { parent: this, dependsOn: [cron] });
+    this.probe = new CellProbe(spec, { parent: this, dependsOn: [cron] });
     this.registerOutputs();
   }
 }

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import type { CellSpec } from "../spec/cells.ts";
+import type { CellSpec, Scheduler } from "../spec/cells.ts";
 import { ConvergeError, codeOf, messageOf } from "./errors.ts";
 
-/** Where a cell's server is and how to log in as its administrator. It lives in memory only: never in inputs or state. */
-export interface CellAddress {
+/** Where a cell's server is and how to log in. It lives in memory only: never in inputs or state. */
+export interface ServerAddress {
   readonly cell: string;
   readonly host: string;
   readonly port: number;
@@ -14,6 +14,12 @@ export interface CellAddress {
   readonly tls: "verify-full" | "disable";
   /** PEM text of the authorities to trust; undefined for those of Node.js. */
   readonly ca?: string;
+}
+
+/** A cell's server with its administrator, and what the stack file says of it. */
+export interface CellAddress extends ServerAddress {
+  /** Who starts the jobs. With runner there may be no pg_cron. */
+  readonly scheduler: Scheduler;
 }
 
 /** Reads a stack config value, secret ones included; undefined when there is none. */
@@ -67,6 +73,7 @@ export function resolveAddress(cell: CellSpec, config: ConfigReader): CellAddres
   const { caFile, ...endpoint } = resolveEndpoint(cell);
   return {
     cell: cell.name,
+    scheduler: cell.scheduler,
     ...endpoint,
     password: resolvePassword(cell, config),
     ...(caFile !== undefined && { ca: readCa(cell.name, caFile) }),

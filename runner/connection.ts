@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import pg from "pg";
-import type { CellAddress } from "../converge/address.ts";
+import type { ServerAddress } from "../converge/address.ts";
 import { ConvergeError, codeOf, messageOf } from "../converge/errors.ts";
 import { clientSettings, CRON_DATABASE, notConnected } from "../converge/session.ts";
 import type { RunnerCell } from "./config.ts";
@@ -16,7 +16,7 @@ export type ReadEnvironment = (name: string) => string | undefined;
 /** How to reach a cell's server: everything but the database. The password is found anew for each connection. */
 export interface Server {
   readonly cell: string;
-  address(): CellAddress;
+  address(): ServerAddress;
 }
 
 /** A cell's server. */

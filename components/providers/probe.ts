@@ -1,21 +1,26 @@
 import { z } from "zod";
+import { SCHEDULERS } from "../../spec/cells.ts";
 import { assertReady, readProbe } from "../../converge/probe.ts";
-import { provide } from "./provider.ts";
+import { type Context, provide } from "./provider.ts";
 
 const schema = z.strictObject({
   cell: z.string(),
+  /** Who starts the jobs decides what the cell must have. A state from before there was a choice does not say. */
+  scheduler: z.enum(SCHEDULERS).default("pg_cron"),
   finds: z.record(z.string(), z.string()),
 });
 
 /** Inputs of CellProbe. `finds` is declared empty; `read` fills it with what is wrong, and what repairs it. */
 export type CellProbeInputs = z.infer<typeof schema>;
 
+const addressOf = ({ cell, scheduler }: CellProbeInputs, context: Context) => ({ ...context.address(cell), scheduler });
+
 export const provider = provide<CellProbeInputs>({
   schema,
   fixed: ["cell"],
   id: ({ cell }) => cell,
   // There is nothing to make: it looks, and refuses to go on.
-  apply: ({ cell }, context) => assertReady(context.address(cell)),
-  read: async (inputs, context) => ({ ...inputs, finds: await readProbe(context.address(inputs.cell)) }),
+  apply: (inputs, context) => assertReady(addressOf(inputs, context)),
+  read: async (inputs, context) => ({ ...inputs, finds: await readProbe(addressOf(inputs, context)) }),
   remove: () => Promise.resolve(),
 });

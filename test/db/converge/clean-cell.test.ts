@@ -29,7 +29,7 @@ beforeAll(async () => {
     specOf(`shop${i}`, { jobs: { ops_cleanup: { schedule: "* * * * *" } } }),
   );
   cell = await atOnce(specs, (spec) => onboard(spec, sqlRoot, own.server));
-  files = filesOf({ root: sqlRoot, set: "merchant" });
+  files = filesOf({ root: sqlRoot, set: "merchant", address: testCell() });
 });
 afterAll(() => own.remove());
 

@@ -70,6 +70,9 @@ test(
         await expect(applyCrontab(without(changed, crontab), { patience: 0 })).rejects.toMatchObject(
           await refused(changed),
         );
+        // So does that the runner takes pg_cron's place.
+        const byRunner = { ...crontab, address: { ...crontab.address, scheduler: "runner" as const } };
+        await expect(applyCrontab(byRunner, { patience: 0 })).rejects.toMatchObject(await refused(changed));
         expect(await rows(changed)).toEqual([{ active: true }]);
         await release(changed);
         expect(await ended(changed)).toBe("succeeded");

@@ -35,7 +35,7 @@ describe("the project file", () => {
 describe("the stack files", () => {
   test("dev has three merchants: a plain one, one with a schedule of its own, a suspended one", () => {
     const { cells, merchants } = parseFile("Pulumi.dev.yaml");
-    expect(cells).toEqual({ home: { name: "home", kind: "local" } });
+    expect(cells).toEqual({ home: { name: "home", kind: "local", scheduler: "pg_cron" } });
     const told = merchants.map(({ id, suspended, jobs }) => [id, suspended, jobs["lot_expiry"]?.schedule]);
     expect(told).toEqual([
       ["acme", false, "0 2 * * *"],
