@@ -44,6 +44,12 @@ describe("the stack files", () => {
     ]);
   });
 
+  test("runner is dev where there is no pg_cron", () => {
+    const { cells, merchants } = parseFile("Pulumi.runner.yaml");
+    expect(cells).toEqual({ home: { name: "home", kind: "local", scheduler: "runner" } });
+    expect(merchants).toEqual(parseFile("Pulumi.dev.yaml").merchants);
+  });
+
   test("prod is refused by the name of its kind of cell, and for nothing else", () => {
     expect(() => parseFile("Pulumi.prod.yaml")).toThrow(
       /^The configuration has 1 problem\. .*\n- merchant-jobs:cells\.eu-1\.kind = "rds"\n.*not in this version yet\n.*kind: server/,
