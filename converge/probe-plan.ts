@@ -43,24 +43,26 @@ export function findProblems(facts: ProbeFacts): Findings {
  * The problems with which no job of the cell runs, or none that can be trusted: its merchants wait for their repair.
  */
 export function findStopping(facts: ProbeFacts): Findings {
-  return { ...(facts.scheduler === "pg_cron" ? findInPgCron(facts) : findForRunner(facts)), ...findHidden(facts) };
+  return facts.scheduler === "pg_cron" ? findInPgCron(facts) : findForRunner(facts);
 }
 
 function set(name: string, value: string, then: string): string {
   return `alter system set ${name} = '${value}'; ${then}`;
 }
 
-function findForRunner({ runnerMayEnter }: RunnerFacts): Findings {
-  if (runnerMayEnter) return {};
+function findForRunner({ runnerMayEnter, settings }: RunnerFacts): Findings {
+  const hidden = findHidden(settings);
+  if (runnerMayEnter) return hidden;
   return {
     "role merchant_jobs_runner":
       "may not come into database cron, so that the runner starts no job: alter role merchant_jobs_runner login; " +
       "grant connect on database cron to merchant_jobs_runner;",
+    ...hidden,
   };
 }
 
 /** Who cannot see what a session does takes its run for dead. */
-function findHidden({ settings }: ProbeFacts): Findings {
+function findHidden(settings: ProbeFacts["settings"]): Findings {
   if (settings["track_activities"] !== "off") return {};
   return {
     track_activities: `is off, so that a live run looks like a dead one: ${set("track_activities", "on", RELOAD)}`,
@@ -104,6 +106,7 @@ function findInPgCron({ settings, launcher, orphans }: PgCronFacts): Findings {
       `is ${running} and max_worker_processes ${workers}: jobs fail with "could not start background process": ` +
       set("max_worker_processes", String(running + 8), RESTART);
   }
+  Object.assign(found, findHidden(settings));
   for (const [role, jobs] of Object.entries(orphans)) {
     found[`role ${role}`] =
       `is gone and still owns jobs: pg_cron dies with every change of cron.job, and no job of any merchant runs: ` +
