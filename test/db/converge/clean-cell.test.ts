@@ -62,7 +62,7 @@ function isClean({ crontab: declared }: Targets, { access, migrations, crontab }
     isDeepStrictEqual(access, {}) &&
     isDeepStrictEqual(migrations?.differs, {}) &&
     isDeepStrictEqual({ ...migrations?.migrations, ...migrations?.routines }, files) &&
-    isDeepStrictEqual(crontab, { registered: true, suspended, jobs, engineJobs })
+    isDeepStrictEqual(crontab, { registered: true, suspended, scheduler: "pg_cron", jobs, engineJobs })
   );
 }
 
