@@ -83,9 +83,9 @@ async function demo(embedded: boolean): Promise<void> {
   else if (runner === undefined) await runByPgCron(address, due, say);
   else {
     await makeDue(address, due);
-    await withRunner(runner, project, async () => {
+    await withRunner(runner, project, async (url) => {
       await awaitRuns(address, due, { tell: say, when: "now", look: runner.logFile });
-      say(`the runner says: ${await askRunner(runner.url)}`);
+      say(`the runner says: ${await askRunner(url)}`);
     });
   }
 

@@ -34,7 +34,11 @@ export async function prepareRunner(server: RunningServer, cell: string, folder:
   const { host } = server;
   const home = { host, port: server.port, tls: "disable", credential: { file: passwordFile } };
   await writeFile(configFile, stringify({ cells: { [cell]: home }, listen: { port } }));
-  return { configFile, url: `http://127.0.0.1:${port}/`, logFile: path.join(folder, "runner.log") };
+  return { configFile, url: urlOf(port), logFile: path.join(folder, "runner.log") };
+}
+
+function urlOf(port: number): string {
+  return `http://127.0.0.1:${port}/`;
 }
 
 /** A person may have one open in another window, or have bookmarked its page. */
@@ -47,15 +51,20 @@ async function readIfThere(file: string): Promise<string | undefined> {
   return await readFile(file, "utf8").catch(() => undefined);
 }
 
-/** Has a runner at work for as long as `work` takes: one that runs already, or one that is ended afterwards. */
+/**
+ * Has a runner at work for as long as `work` takes, which gets its address. Beside another one, which looks less often, it
+ * has another port, and does no harm.
+ */
 export async function withRunner<T>(
-  { configFile, url, logFile }: LocalRunner,
+  { configFile, url: page, logFile }: LocalRunner,
   project: string,
-  work: () => Promise<T>,
+  work: (url: string) => Promise<T>,
 ): Promise<T> {
-  if (await answers(url)) return await work();
+  const written = parseConfig(await readFile(configFile, "utf8"), configFile);
+  const port = (await answers(page)) ? await choosePort(page) : written.listen.port;
+  const config: unknown = { ...written, listen: { port }, cellEverySeconds: 1 };
+  const url = urlOf(port);
   const log = await open(logFile, "a", 0o600);
-  const config: unknown = { ...parseConfig(await readFile(configFile, "utf8"), configFile), cellEverySeconds: 1 };
   const child = spawn(process.execPath, [path.join(project, "runner", "main.ts")], {
     cwd: project,
     env: { ...process.env, MERCHANT_JOBS_RUNNER_CONFIG: JSON.stringify(config) },
@@ -63,7 +72,7 @@ export async function withRunner<T>(
   });
   try {
     await started(child, url, logFile);
-    return await work();
+    return await work(url);
   } finally {
     if (child.exitCode === null) {
       child.kill("SIGTERM");
