@@ -13,7 +13,7 @@ import { type OwnServer, startOwnServer, superuserClient, waitFor } from "../../
 
 const MINUTE = 60_000;
 /** Milliseconds before the minute that scheduling all merchants takes at most. */
-const ARMING = 10_000;
+const ARMING = 15_000;
 /** What a slow machine takes for the runs. */
 const PATIENCE = 60_000;
 
