@@ -16,11 +16,7 @@ export const merchants = explained(() => {
     Object.values(stack.cells).map((spec) => [spec.name, new Cell(spec, secret, { dependsOn: [roster] })]),
   );
   declareMerchants(stack, cells, roster);
-  tellBusiestMinutes(stack);
-  for (const cell of Object.values(stack.cells)) {
-    for (const { level, text } of notesOn(cell, stack.merchants))
-      void (level === "info" ? pulumi.log.info(text) : pulumi.log.warn(text));
-  }
+  tellOfCells(stack);
   return Object.fromEntries(stack.merchants.map(({ id, cell, database }) => [id, `${cell}/${database}`]));
 });
 
@@ -52,16 +48,20 @@ function declareMerchants(stack: StackSpec, cells: ReadonlyMap<string, Cell>, ro
   }
 }
 
-/** Schedules that are alike meet in one minute, and a cell may rest: who looks at a preview shall see it. */
-function tellBusiestMinutes({ cells, merchants }: StackSpec): void {
+/** Who starts the jobs, whether a cell rests, and when most jobs meet: who looks at a preview shall see it. */
+function tellOfCells({ cells, merchants }: StackSpec): void {
   for (const [cell, spec] of Object.entries(cells)) {
+    if (spec.scheduler === "runner") void pulumi.log.info(`cell ${cell}: the runner starts its jobs, not pg_cron`);
     if (spec.suspended === true) {
       const rest = merchants.filter((merchant) => merchant.cell === cell).length;
       void pulumi.log.info(`cell ${cell} is suspended: the jobs of its ${rest} merchants rest`);
     }
     const busiest = busiestMinute(merchants, cell);
-    if (busiest === undefined) continue;
-    const { time, jobs, of } = busiest;
-    void pulumi.log.info(`cell ${cell}: at most ${jobs} of ${of} jobs start in one minute, ${time} GMT`);
+    if (busiest !== undefined) {
+      const { time, jobs, of } = busiest;
+      void pulumi.log.info(`cell ${cell}: at most ${jobs} of ${of} jobs start in one minute, ${time} GMT`);
+    }
+    for (const { level, text } of notesOn(spec, merchants))
+      void (level === "info" ? pulumi.log.info(text) : pulumi.log.warn(text));
   }
 }

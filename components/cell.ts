@@ -1,7 +1,7 @@
 import type * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
 import { CRON_DATABASE } from "../converge/session.ts";
-import type { CellSpec } from "../spec/cells.ts";
+import type { CellSpec, Scheduler } from "../spec/cells.ts";
 import { CellProbe } from "./cell-probe.ts";
 import { Migrations } from "./migrations.ts";
 import { createInstanceProvider, createProvider, type SecretReader } from "./postgresql-provider.ts";
@@ -16,7 +16,9 @@ export interface CellOptions {
 /** A server that holds merchants: the server itself where the stack makes it, how to reach it, and its cron database. */
 export class Cell extends pulumi.ComponentResource {
   declare readonly provider: postgresql.Provider;
-  /** Comes after pg_cron and the registry are there, and stops every merchant of a cell that cannot run jobs. */
+  /** Who starts the jobs of its merchants. */
+  declare readonly scheduler: Scheduler;
+  /** Comes after the registry, and pg_cron where that starts the jobs, are there, and stops every merchant of a cell that cannot run jobs. */
   declare readonly probe: CellProbe;
   /** How applications log in. */
   declare readonly appLogin: "iam" | "password";
@@ -25,6 +27,7 @@ export class Cell extends pulumi.ComponentResource {
     const protect = !(spec.kind === "rds" && spec.expendable !== undefined);
     super("merchant-jobs:index:Cell", spec.name, {}, { dependsOn, protect });
     this.appLogin = spec.kind === "rds" || spec.kind === "adopted" ? spec.appLogin : "password";
+    this.scheduler = spec.scheduler;
     const after = (...more: pulumi.Resource[]) => ({ parent: this, dependsOn: [...dependsOn, ...more] });
     const cronAfter = [];
     if (spec.kind === "rds") {
@@ -37,10 +40,10 @@ export class Cell extends pulumi.ComponentResource {
     }
     const cron = new Migrations(
       `${spec.name}-cron`,
-      { cell: spec.name, database: CRON_DATABASE, set: "cron" },
+      { cell: spec.name, database: CRON_DATABASE, set: "cron", scheduler: spec.scheduler },
       after(...cronAfter),
     );
-    this.probe = new CellProbe(spec.name, { parent: this, dependsOn: [cron] });
+    this.probe = new CellProbe(spec, { parent: this, dependsOn: [cron] });
     this.registerOutputs();
   }
 }

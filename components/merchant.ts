@@ -46,7 +46,12 @@ export class Merchant extends pulumi.ComponentResource {
     // Before the crontab, of which no job is taken out before its runs have ended. That depends on the migrations all the
     // same: when they are deleted, Offboard is not between them.
     const offboard = spec.offboard && new Offboard(spec, spec.offboard, after(migrations));
-    this.crontab = new Crontab(`${spec.id}-crontab`, spec, after(migrations, ...(offboard ? [offboard] : [])));
+    this.crontab = new Crontab(
+      `${spec.id}-crontab`,
+      spec,
+      cell.scheduler,
+      after(migrations, ...(offboard ? [offboard] : [])),
+    );
     this.registerOutputs();
   }
 }

@@ -10,8 +10,8 @@ export class Roster extends pulumi.dynamic.Resource {
   constructor(stack: StackSpec, options: pulumi.CustomResourceOptions) {
     const requires: RosterInputs["requires"] = {};
     for (const cell of Object.keys(stack.cells)) {
-      const version = requiredPgCron(stack.merchants, cell);
-      if (version !== "1.4") requires[cell] = version;
+      const version = requiredPgCron(stack, cell);
+      if (version !== undefined && version !== "1.4") requires[cell] = version;
     }
     const made = cellEntries(stack.cells);
     const inputs: RosterInputs = {

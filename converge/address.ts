@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import type { CellSpec } from "../spec/cells.ts";
+import type { CellSpec, Scheduler } from "../spec/cells.ts";
 import { endpointOf } from "./aws/instance.ts";
 import { iamPassword, secretPassword } from "./aws/passwords.ts";
 import type { RdsInstance } from "./aws/standing.ts";
 import { ConvergeError, codeOf, messageOf } from "./errors.ts";
 
-/** Where a cell's server is and how to log in as its administrator. It lives in memory only: never in inputs or state. */
-export interface CellAddress {
+/** Where a cell's server is and how to log in. It lives in memory only: never in inputs or state. */
+export interface ServerAddress {
   readonly cell: string;
   readonly host: string;
   readonly port: number;
@@ -29,6 +29,12 @@ export interface PasswordSource {
   current(): Promise<string>;
   /** Told that the server refused the password of this generation; true when there is another one now. */
   renew(refused: number): Promise<boolean>;
+}
+
+/** A cell's server with its administrator, and what the stack file says of it. */
+export interface CellAddress extends ServerAddress {
+  /** Who starts the jobs. With runner there may be no pg_cron. */
+  readonly scheduler: Scheduler;
 }
 
 /** Reads a stack config value, secret ones included; undefined when there is none. */
@@ -94,6 +100,7 @@ export async function resolveAddress(cell: CellSpec, config: ConfigReader): Prom
   const { caFile, ...endpoint } = resolveEndpoint(cell);
   return {
     cell: cell.name,
+    scheduler: cell.scheduler,
     ...endpoint,
     password: resolvePassword(cell, config),
     ...(caFile !== undefined && { ca: readCa(cell.name, caFile) }),
@@ -108,6 +115,7 @@ async function resolveOnRds(cell: Extract<CellSpec, { readonly kind: "rds" | "ad
   const login = { cell: name, region, host, port, user: admin };
   return {
     cell: name,
+    scheduler: cell.scheduler,
     host,
     port,
     user: admin,

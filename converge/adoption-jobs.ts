@@ -18,8 +18,8 @@ export interface AdoptableJob {
  */
 export async function readAdoptableJobs(owner: CrontabOwner): Promise<readonly AdoptableJob[]> {
   const rows = await withCronSession(owner.address, async (session) => {
-    await assertCanLook(session, owner.address.cell);
-    return readCronRows(session, owner);
+    await assertCanLook(session, owner.address);
+    return readCronRows(session, owner.address, owner);
   });
   const found = rows.map((row) => ({ row, job: jobOfCommand(row.command) }));
   const others = found.filter(({ job }) => job === undefined);

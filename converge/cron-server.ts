@@ -5,11 +5,25 @@ import type { CellAddress } from "./address.ts";
 import { readStanding } from "./aws/standing.ts";
 import { type Session, withCronSession } from "./session.ts";
 
+/** Whether the cron database has pg_cron, which a cell needs only where pg_cron starts the jobs. */
+async function hasPgCron(session: Session): Promise<boolean> {
+  const { rows } = await session.query<{ there: boolean }>(
+    "select exists (select from pg_catalog.pg_extension as e where e.extname = 'pg_cron') as there",
+  );
+  return rows[0]?.there === true;
+}
+
 /**
- * Makes sure that the administrator sees every job, and gives pg_cron's version as `1.4`. Row security shows a role its
- * own rows only; who may not see others' would take every job for lost. Throws `unsupported`, `cannot_look`.
+ * Makes sure that the administrator sees every job, and gives pg_cron's version as `1.4`; undefined where there is none
+ * and the runner starts the jobs. Row security shows a role its own rows only; who may not see others' would take every
+ * job for lost. Throws `unsupported`, `cannot_look`.
  */
-export async function assertCanLook(session: Session, cell: string): Promise<string> {
+export async function assertCanLook(
+  session: Session,
+  { cell, scheduler }: Pick<CellAddress, "cell" | "scheduler">,
+): Promise<string | undefined> {
+  // Asked by itself: what fails here would end the caller's transaction.
+  if (scheduler === "runner" && !(await hasPgCron(session))) return undefined;
   const found = await session
     .query<{ version: string; hidden: boolean; readable: boolean; admin: string }>(
       `select e.extversion as version,
@@ -47,7 +61,7 @@ function noPgCron(cell: string, cause?: unknown): ConvergeError {
   return new ConvergeError(
     "unsupported",
     `cell ${cell}: pg_cron is not in database cron; as superuser, in that database: create extension pg_cron, then run ` +
-      "sql/server/administrator.sql",
+      "sql/server/administrator.sql; or write scheduler: runner, and let the runner start the jobs (docs/runner.md)",
     { cause },
   );
 }
@@ -116,11 +130,16 @@ function isOlder(version: string, than: PgCronVersion): boolean {
   return major < wantedMajor || (major === wantedMajor && minor < wantedMinor);
 }
 
-/** Every job that is of a merchant: in its database, whoever's it is, and its job role's, wherever. */
+/**
+ * Every job of pg_cron that is of a merchant: in its database, whoever's it is, and its job role's, wherever. None where
+ * there is no pg_cron and the runner starts the jobs.
+ */
 export async function readCronRows(
   session: Session,
+  { scheduler }: Pick<CellAddress, "scheduler">,
   of: { readonly database: string; readonly jobRole: string },
 ): Promise<readonly CronRow[]> {
+  if (scheduler === "runner" && !(await hasPgCron(session))) return [];
   const rows = await session.query<CronRow>(
     `select j.jobid::text as jobid, j.jobname::text as jobname, j.username, j.database, j.schedule, j.command, j.active
      from cron.job as j

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import type { Scheduler } from "../spec/cells.ts";
 import type { CellAddress } from "./address.ts";
 import { assertCanLook, assertRuns, assertSupported, readCronRows } from "./cron-server.ts";
 import {
@@ -31,6 +32,9 @@ export interface CrontabState {
   /** Whether the registry has this merchant with this database and job role. */
   readonly registered: boolean;
   readonly suspended: boolean;
+  /** Who starts its jobs, by the registry; undefined when that does not have it. */
+  readonly scheduler: Scheduler | undefined;
+  /** Jobs of pg_cron; where the runner starts the jobs there shall be none. */
   readonly jobs: Readonly<Record<string, FoundJob>>;
   /** Rows of app.jobs; undefined when the merchant's database is not there. */
   readonly engineJobs: Readonly<Record<string, FoundEngineJob>> | undefined;
@@ -46,26 +50,29 @@ export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | u
   // Both at once: who reads the merchant's database now can share the connection.
   const [found, engineJobs] = await Promise.all([
     withCronSession(owner.address, async (session) => {
-      await assertCanLook(session, owner.address.cell);
+      await assertCanLook(session, owner.address);
       const entry = await readRegistry(session, owner.merchant);
       assertSameDatabase(owner.address.cell, owner, entry);
-      return { rows: await readCronRows(session, owner), entry };
+      return { rows: await readCronRows(session, owner.address, owner), entry };
     }),
     readEngineJobs(owner.address, owner.database),
   ]);
-  if (found.rows.length === 0 && found.entry === undefined) return undefined;
-  const suspended = found.entry?.suspended ?? false;
+  const isRunning = owner.address.scheduler === "runner" && Object.keys(engineJobs ?? {}).length > 0;
+  if (found.rows.length === 0 && found.entry === undefined && !isRunning) return undefined;
+  const { suspended = false, scheduler } = found.entry ?? {};
+  const asFound = { suspended, scheduler: scheduler ?? owner.address.scheduler };
   return {
-    registered: planRegistry({ ...owner, suspended }, found.entry).length === 0,
+    registered: planRegistry({ ...owner, ...asFound }, found.entry).length === 0,
     suspended,
+    scheduler,
     jobs: foundJobs({ ...owner, suspended }, found.rows),
     engineJobs,
   };
 }
 
 /**
- * Brings crontab, registry and app.jobs to what is declared. Gives the steps that were taken. Waits for runs that the
- * steps would end, up to `patience` milliseconds, and throws `in_use` then.
+ * Brings crontab, registry and app.jobs to what is declared; where the runner starts the jobs, pg_cron has none of them.
+ * Gives the steps that were taken. Waits for runs that the steps would end, up to `patience` milliseconds, and throws `in_use` then.
  */
 export async function applyCrontab(
   target: CrontabTarget,
@@ -83,7 +90,8 @@ export async function applyCrontab(
       withTransaction(session, () => takeAllSteps(session, target)),
     );
     if (running.length === 0) return done;
-    if (performance.now() >= end) throw stillRunning({ ...target, cell: target.address.cell }, running, patience);
+    if (performance.now() >= end)
+      throw stillRunning(`merchant ${target.merchant} of cell ${target.address.cell}`, running, patience);
     // Without the lock: other merchants go on meanwhile.
     await setTimeout(BETWEEN_LOOKS);
   }
@@ -94,13 +102,14 @@ async function takeAllSteps(
   session: Session,
   target: CrontabTarget,
 ): Promise<{ readonly done: readonly CrontabStep[]; readonly running: readonly RunningJob[] }> {
+  const { scheduler } = target.address;
   await lockInTransaction(session, "crontab");
   const entry = await readRegistry(session, target.merchant);
   assertSameDatabase(target.address.cell, target, entry);
   const done: CrontabStep[] = [];
   for (let round = 0; ; round += 1) {
-    const rows = await readCronRows(session, target);
-    const steps = planCrontab(target, rows);
+    const rows = await readCronRows(session, target.address, target);
+    const steps = planCrontab(scheduler === "runner" ? { ...target, jobs: {} } : target, rows);
     if (steps.length === 0) break;
     if (round === MOST_ROUNDS) throw stuck(target, steps);
     const running = round === 0 ? await readRunning(session, endedBy(steps, rows)) : [];
@@ -108,7 +117,8 @@ async function takeAllSteps(
     await takeSteps(session, target, steps);
     done.push(...steps);
   }
-  if (planRegistry(target, entry).length > 0) await writeRegistry(session, target);
+  const desired = { ...target, scheduler };
+  if (planRegistry(desired, entry).length > 0) await writeRegistry(session, desired);
   return { done, running: [] };
 }
 
@@ -120,9 +130,9 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
   await withCronSession(owner.address, (session) =>
     withTransaction(session, async () => {
       await lockInTransaction(session, "crontab");
-      await assertCanLook(session, owner.address.cell);
+      await assertCanLook(session, owner.address);
       const entry = await readRegistry(session, owner.merchant);
-      const rows = await readCronRows(session, owner);
+      const rows = await readCronRows(session, owner.address, owner);
       if (entry === undefined && rows.length === 0) return;
       if (entry?.dropping === "begun") {
         throw new ConvergeError(
@@ -143,7 +153,7 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
         owner,
         rows.map((row) => ({ kind: "unschedule", jobid: row.jobid, label: row.jobname ?? "" })),
       );
-      const left = await readCronRows(session, owner);
+      const left = await readCronRows(session, owner.address, owner);
       if (left.length > 0) throw stuck(owner, []);
       await removeFromRegistry(session, owner.merchant);
     }),
@@ -162,7 +172,9 @@ export async function removeJobs(owner: CrontabOwner, rows: readonly CronRow[]):
 }
 
 async function assertReady(session: Session, target: CrontabTarget): Promise<void> {
-  const version = await assertCanLook(session, target.address.cell);
+  const version = await assertCanLook(session, target.address);
+  // The runner has every schedule, and logs in itself.
+  if (target.address.scheduler === "runner" || version === undefined) return;
   const schedules = Object.fromEntries(Object.entries(target.jobs).map(([job, { schedule }]) => [job, schedule]));
   assertSupported(target.address.cell, version, schedules);
   await assertRuns(session, target.address);

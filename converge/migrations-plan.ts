@@ -1,4 +1,4 @@
-import { migrationNumber, type SqlFile } from "./sql-files.ts";
+import { comesWithPgCron, migrationNumber, type SqlFile } from "./sql-files.ts";
 
 /** What a database says was applied to it: file name to kind and sha256. */
 export type History = ReadonlyMap<string, { readonly kind: "migration" | "routine"; readonly sha256: string }>;
@@ -10,7 +10,10 @@ export interface MigrationsPlan {
   readonly routines: readonly SqlFile[];
   /** Objects may look different afterwards. When false, what is applied only heals. */
   readonly filesChanged: boolean;
-  /** Rows of the history whose routine file is gone. Its objects stay: dropping them is a migration's work. */
+  /**
+   * Rows of the history whose routine file is gone, and those of pg_cron's files that the cell does not get any more. Its
+   * objects stay: dropping them is a migration's work.
+   */
   readonly forgotten: readonly string[];
 }
 
@@ -21,7 +24,7 @@ export interface MigrationsRefusal {
 
 /**
  * Decides what to apply. Migrations go forward only: an applied one must be there, unchanged, and a new one must have a
- * higher number than all applied ones. `damaged` says that an object of ours differs from what was recorded.
+ * higher number than all applied ones, but for what comes and goes with pg_cron. `damaged` says that an object of ours differs from what was recorded.
  */
 export function planMigrations(
   files: readonly SqlFile[],
@@ -29,7 +32,9 @@ export function planMigrations(
   damaged: boolean,
 ): MigrationsPlan | MigrationsRefusal {
   const byName = new Map(files.map((file) => [file.name, file]));
-  const applied = [...history].filter(([, row]) => row.kind === "migration");
+  const isForgotten = ([name, row]: readonly [string, { readonly kind: string }]) =>
+    !byName.has(name) && (row.kind === "routine" || comesWithPgCron(name));
+  const applied = [...history].filter((row) => row[1].kind === "migration" && !isForgotten(row));
   const newest = Math.max(0, ...applied.map(([name]) => migrationNumber(name)).filter(Number.isFinite));
   const migrations = files.filter((file) => file.kind === "migration" && !history.has(file.name));
   const refused = [
@@ -46,7 +51,7 @@ export function planMigrations(
       ];
     }),
     ...migrations
-      .filter((file) => migrationNumber(file.name) < newest)
+      .filter((file) => migrationNumber(file.name) < newest && !comesWithPgCron(file.name))
       .map((file) => `${file.name} comes before migrations that are applied already: give it a number above ${newest}`),
   ];
   if (refused.length > 0) return { refused };
@@ -56,7 +61,7 @@ export function planMigrations(
     migrations,
     routines: changed || damaged || migrations.length > 0 ? rest : [],
     filesChanged: changed || migrations.length > 0,
-    forgotten: [...history].filter(([name, row]) => row.kind === "routine" && !byName.has(name)).map(([name]) => name),
+    forgotten: [...history].filter(isForgotten).map(([name]) => name),
   };
 }
 

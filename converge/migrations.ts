@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { RoleNames } from "../spec/names.ts";
 import type { CellAddress } from "./address.ts";
-import { readCellJobDifferences } from "./cell-jobs.ts";
+import { readCellJobDifferences, removeCellJobs } from "./cell-jobs.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { type History, isEmptyPlan, type MigrationsPlan, planMigrations } from "./migrations-plan.ts";
 import { needsPerson, planHealing } from "./heal-plan.ts";
@@ -34,6 +34,8 @@ import {
 } from "./session.ts";
 import {
   assertSameFiles,
+  comesWithPgCron,
+  filesFor,
   hashesOf,
   type Hashes,
   readSqlFiles,
@@ -95,8 +97,9 @@ export async function readMigrations(target: MigrationsTarget): Promise<Migratio
  * are not the expected ones, `migration_refused` when the history cannot go on, `statement_failed` for a statement.
  */
 export async function applyMigrations(target: MigrationsTarget, expected: Hashes): Promise<readonly string[]> {
-  const files = readSqlFiles(target.root, target.set);
+  const files = filesFor(readSqlFiles(target.root, target.set), target.address.scheduler);
   assertSameFiles(files, expected);
+  if (target.roles === undefined) await removeCellJobs(target.address);
   return withSession(target.address, target.database, async (session) => {
     const applied: string[] = [];
     // How everything looked at the end of the transaction before, where nothing was damaged: the next begins there.
@@ -149,7 +152,7 @@ export async function applyMigrations(target: MigrationsTarget, expected: Hashes
 
 /** The cron database has no expectations: the administrator owns it, and others may keep things there. */
 function differencesIn(session: Session, target: MigrationsTarget): Promise<readonly Difference[]> {
-  return target.roles ? readDifferences(session) : readCellJobDifferences(session);
+  return target.roles ? readDifferences(session) : readCellJobDifferences(session, target.address);
 }
 
 async function startHistory(session: Session, target: MigrationsTarget): Promise<void> {
@@ -250,9 +253,11 @@ function namesOf(files: readonly SqlFile[]): readonly string[] {
 
 async function forget(session: Session, names: readonly string[]): Promise<void> {
   if (names.length === 0) return;
-  await session.query("delete from merchant_jobs.applied_files where kind = 'routine' and file = any ($1::text[])", [
-    names,
-  ]);
+  await session.query(
+    `delete from merchant_jobs.applied_files
+     where file = any ($1::text[]) and (kind = 'routine' or file = any ($2::text[]))`,
+    [names, names.filter(comesWithPgCron)],
+  );
 }
 
 async function hasHistory(session: Session): Promise<boolean> {

@@ -66,7 +66,8 @@ export async function unscheduleAll(leaver: Leaver): Promise<void> {
 export interface Remains {
   /** Databases, roles, jobs and its entry; empty when nothing is. */
   readonly things: readonly string[];
-  readonly jobs: number;
+  /** Whether it has its jobs: in pg_cron's crontab, or where the runner starts them, that they do not all rest. */
+  readonly hasJobs: boolean;
   /** It is in the registry; when so, whether it is marked as being dropped. */
   readonly registered: boolean;
   readonly dropping: boolean;
@@ -77,7 +78,7 @@ export async function readRemains(leaver: Leaver): Promise<Remains> {
   const { address, database, merchant, ownerRole, appRole, jobRole } = leaver;
   return withCronSession(address, async (session) => {
     const entry = await readRegistry(session, merchant);
-    const jobs = await readCronRows(session, { database, jobRole });
+    const jobs = await readCronRows(session, address, { database, jobRole });
     const found = await session.query<{ thing: string }>(
       `select 'database ' || d.datname as thing from pg_catalog.pg_database as d where d.datname = $1::text
        union all
@@ -92,7 +93,7 @@ export async function readRemains(leaver: Leaver): Promise<Remains> {
         ...(jobs.length > 0 ? [`${jobs.length} cron jobs`] : []),
         ...(registered ? ["its entry in merchant_jobs.merchants of database cron"] : []),
       ],
-      jobs: jobs.length,
+      hasJobs: jobs.length > 0 || (address.scheduler === "runner" && registered && !entry.suspended),
       registered,
       dropping: entry?.dropping !== undefined,
     };
@@ -115,12 +116,16 @@ export async function assertGone(leaver: Leaver): Promise<void> {
  * again. Throws `not_offboarding` for anything between, where it is all that remembers the export.
  */
 export async function forgetOffboarding(leaver: Leaver): Promise<void> {
-  const { things, jobs, registered, dropping } = await readRemains(leaver);
-  if (things.length > 0 && !(registered && jobs > 0)) {
+  const { things, hasJobs, registered, dropping } = await readRemains(leaver);
+  if (things.length > 0 && !(registered && hasJobs)) {
     throw new ConvergeError(
       "not_offboarding",
       `merchant ${leaver.merchant} of cell ${leaver.address.cell}: the record of its export stays, because it was neither ` +
-        `dropped (there is ${things.join(", ")}) nor taken back: put its line back, with offboard, and go on from there`,
+        `dropped (there is ${things.join(", ")}) nor taken back: put its line back, with offboard, and go on from there` +
+        // With all its jobs at rest it looks there as it did while it was leaving.
+        (leaver.address.scheduler === "runner"
+          ? "; or take it back without suspended, which may return afterwards"
+          : ""),
     );
   }
   if (dropping) await markDropping(leaver, undefined);

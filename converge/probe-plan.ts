@@ -1,23 +1,38 @@
 import { quoteName } from "./roles.ts";
 
-/** What a server says of its pg_cron and of what our jobs need around it. */
-export interface ProbeFacts {
+/** What a server says of what starts our jobs, and of what they need around it. */
+export type ProbeFacts = PgCronFacts | RunnerFacts;
+
+interface CommonFacts {
   /** Settings by name; pg_cron's own are missing where it is not loaded. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Owner roles of registered merchants that cannot see what other sessions do. */
+  readonly blind: readonly string[];
+}
+
+/** Of a cell whose jobs the runner starts: pg_cron's state does not matter there. */
+export interface RunnerFacts extends CommonFacts {
+  readonly scheduler: "runner";
+  /** Whether the runner's role may log in, and into the cron database. */
+  readonly runnerMayEnter: boolean;
+}
+
+/** Of a cell whose jobs pg_cron starts. */
+export interface PgCronFacts extends CommonFacts {
+  readonly scheduler: "pg_cron";
   /** Whether pg_cron's launcher runs. */
   readonly launcher: boolean;
   /** Roles that own a row of cron.job and are not there any more, with the ids of these jobs. */
   readonly orphans: Readonly<Record<string, readonly string[]>>;
   /** Jobs that are named as ours are, in a database that the registry does not have. */
   readonly leftovers: readonly { readonly jobid: string; readonly jobname: string; readonly database: string }[];
-  /** Owner roles of registered merchants that cannot see what other sessions do. */
-  readonly blind: readonly string[];
 }
 
 /** Problems of a cell by what they are about, each with what was found and the way out. */
 export type Findings = Readonly<Record<string, string>>;
 
 const RESTART = "and restart the server";
+const RELOAD = "select pg_reload_conf();";
 
 /** All that is wrong with a cell. Each text says what was found and ends with what repairs it, to be copied as it is. */
 export function findProblems(facts: ProbeFacts): Findings {
@@ -26,13 +41,40 @@ export function findProblems(facts: ProbeFacts): Findings {
 
 /**
  * The problems with which no job of the cell runs, or none that can be trusted: its merchants wait for their repair.
+ */
+export function findStopping(facts: ProbeFacts): Findings {
+  return facts.scheduler === "pg_cron" ? findInPgCron(facts) : findForRunner(facts);
+}
+
+function set(name: string, value: string, then: string): string {
+  return `alter system set ${name} = '${value}'; ${then}`;
+}
+
+function findForRunner({ runnerMayEnter, settings }: RunnerFacts): Findings {
+  const hidden = findHidden(settings);
+  if (runnerMayEnter) return hidden;
+  return {
+    "role merchant_jobs_runner":
+      "may not come into database cron, so that the runner starts no job: alter role merchant_jobs_runner login; " +
+      "grant connect on database cron to merchant_jobs_runner;",
+    ...hidden,
+  };
+}
+
+/** Who cannot see what a session does takes its run for dead. */
+function findHidden(settings: ProbeFacts["settings"]): Findings {
+  if (settings["track_activities"] !== "off") return {};
+  return {
+    track_activities: `is off, so that a live run looks like a dead one: ${set("track_activities", "on", RELOAD)}`,
+  };
+}
+
+/**
  * Settings: README of pg_cron (https://github.com/citusdata/pg_cron) and its src/pg_cron.c, where those that are missing
  * came with a later version and have the right value in earlier ones.
  */
-export function findStopping({ settings, launcher, orphans }: ProbeFacts): Findings {
+function findInPgCron({ settings, launcher, orphans }: PgCronFacts): Findings {
   const is = (name: string) => settings[name];
-  const set = (name: string, value: string, then: string) => `alter system set ${name} = '${value}'; ${then}`;
-  const reload = "select pg_reload_conf();";
   const found: Record<string, string> = {};
   if (is("cron.database_name") === undefined) {
     found["shared_preload_libraries"] =
@@ -55,7 +97,7 @@ export function findStopping({ settings, launcher, orphans }: ProbeFacts): Findi
       `is off, so that every job would have to log in: ${set("cron.use_background_workers", "on", RESTART)}`;
   }
   if (is("cron.launch_active_jobs") === "off") {
-    found["cron.launch_active_jobs"] = `is off, so that no job runs: ${set("cron.launch_active_jobs", "on", reload)}`;
+    found["cron.launch_active_jobs"] = `is off, so that no job runs: ${set("cron.launch_active_jobs", "on", RELOAD)}`;
   }
   const running = Number(is("cron.max_running_jobs"));
   const workers = Number(is("max_worker_processes"));
@@ -64,10 +106,7 @@ export function findStopping({ settings, launcher, orphans }: ProbeFacts): Findi
       `is ${running} and max_worker_processes ${workers}: jobs fail with "could not start background process": ` +
       set("max_worker_processes", String(running + 8), RESTART);
   }
-  if (is("track_activities") === "off") {
-    found["track_activities"] =
-      `is off, so that a live run looks like a dead one: ${set("track_activities", "on", reload)}`;
-  }
+  Object.assign(found, findHidden(settings));
   for (const [role, jobs] of Object.entries(orphans)) {
     found[`role ${role}`] =
       `is gone and still owns jobs: pg_cron dies with every change of cron.job, and no job of any merchant runs: ` +
@@ -85,13 +124,13 @@ export function findStopping({ settings, launcher, orphans }: ProbeFacts): Findi
 }
 
 /** What is wrong with one merchant, which stops no other: the next up gives an owner role its membership back. */
-function findOthers({ leftovers, blind }: ProbeFacts): Findings {
+function findOthers(facts: ProbeFacts): Findings {
   const found: Record<string, string> = {};
-  for (const { jobid, jobname, database } of leftovers) {
+  for (const { jobid, jobname, database } of facts.scheduler === "pg_cron" ? facts.leftovers : []) {
     found[`job ${jobname}`] =
       `is left over: no merchant of this cell has the database ${database}: select cron.unschedule(${jobid});`;
   }
-  for (const role of blind) {
+  for (const role of facts.blind) {
     found[`statistics of ${role}`] =
       "other sessions are hidden from it, and a dead run would look alive for ever: " +
       `grant pg_read_all_stats to ${quoteName(role)};`;

@@ -5,7 +5,7 @@ import type { CellAddress } from "./address.ts";
 import { readStanding } from "./aws/standing.ts";
 import { assertCanLook } from "./cron-server.ts";
 import { ConvergeError } from "./errors.ts";
-import { type Findings, findProblems, findStopping, type ProbeFacts } from "./probe-plan.ts";
+import { type Findings, findProblems, findStopping, type PgCronFacts, type ProbeFacts } from "./probe-plan.ts";
 import { type Session, withCronSession } from "./session.ts";
 
 /** A launcher that ended is back within a second (bgw_restart_time of pg_cron is 1 s): look again before saying so. */
@@ -51,9 +51,13 @@ export async function assertReady(address: CellAddress): Promise<void> {
 
 function readFacts(address: CellAddress): Promise<ProbeFacts> {
   return withCronSession(address, async (session) => {
-    await assertCanLook(session, address.cell);
+    const common = { settings: await readSettings(session), blind: await readBlind(session) };
+    if (address.scheduler === "runner") {
+      return { scheduler: "runner", ...common, runnerMayEnter: await mayRunnerEnter(session) };
+    }
+    await assertCanLook(session, address);
     await assertSeesSettings(session, address.cell);
-    return factsIn(session);
+    return { scheduler: "pg_cron", ...common, ...(await readPgCron(session)) };
   });
 }
 
@@ -70,11 +74,36 @@ async function assertSeesSettings(session: Session, cell: string): Promise<void>
   );
 }
 
-async function factsIn(session: Session): Promise<ProbeFacts> {
-  const settings = await session.query<{ name: string; setting: string }>(
+async function readSettings(session: Session): Promise<ProbeFacts["settings"]> {
+  const { rows } = await session.query<{ name: string; setting: string }>(
     `select s.name, s.setting from pg_catalog.pg_settings as s
      where s.name like 'cron.%' or s.name in ('max_worker_processes', 'track_activities')`,
   );
+  return Object.fromEntries(rows.map(({ name, setting }) => [name, setting]));
+}
+
+async function readBlind(session: Session): Promise<ProbeFacts["blind"]> {
+  const { rows } = await session.query<{ role: string }>(
+    `select r.rolname as role
+     from merchant_jobs.merchants as m
+     join pg_catalog.pg_database as d on d.datname = m.database_name
+     join pg_catalog.pg_roles as r on r.oid = d.datdba
+     where not pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'usage')
+     order by 1`,
+  );
+  return rows.map(({ role }) => role);
+}
+
+/** Its password is known to nobody here, and the cell's routines made its role. */
+async function mayRunnerEnter(session: Session): Promise<boolean> {
+  const { rows } = await session.query<{ may: boolean }>(
+    `select r.rolcanlogin and pg_catalog.has_database_privilege(r.oid, pg_catalog.current_database(), 'connect') as may
+     from pg_catalog.pg_roles as r where r.rolname = 'merchant_jobs_runner'`,
+  );
+  return rows[0]?.may === true;
+}
+
+async function readPgCron(session: Session): Promise<Pick<PgCronFacts, "launcher" | "orphans" | "leftovers">> {
   const orphans = await session.query<{ role: string; jobs: string[] }>(
     `select j.username as role, pg_catalog.array_agg(j.jobid::text order by j.jobid) as jobs
      from cron.job as j
@@ -98,20 +127,10 @@ async function factsIn(session: Session): Promise<ProbeFacts> {
      order by j.jobid`,
     [Object.keys(JOBS), roleComment("")],
   );
-  const blind = await session.query<{ role: string }>(
-    `select r.rolname as role
-     from merchant_jobs.merchants as m
-     join pg_catalog.pg_database as d on d.datname = m.database_name
-     join pg_catalog.pg_roles as r on r.oid = d.datdba
-     where not pg_catalog.pg_has_role(r.oid, 'pg_read_all_stats', 'usage')
-     order by 1`,
-  );
   return {
-    settings: Object.fromEntries(settings.rows.map(({ name, setting }) => [name, setting])),
     launcher: await hasLauncher(session),
     orphans: Object.fromEntries(orphans.rows.map(({ role, jobs: of }) => [role, of])),
     leftovers: leftovers.rows,
-    blind: blind.rows.map(({ role }) => role),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Scheduler } from "../spec/cells.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError } from "./errors.ts";
 import { type Session, withCronSession } from "./session.ts";
@@ -7,6 +8,7 @@ export interface RegistryEntry {
   readonly database: string;
   readonly jobRole: string;
   readonly suspended: boolean;
+  readonly scheduler: Scheduler;
   /** How far it is dropped; undefined while it is a merchant. */
   readonly dropping: DroppingMark | undefined;
 }
@@ -24,17 +26,20 @@ export interface DesiredEntry {
   readonly database: string;
   readonly jobRole: string;
   readonly suspended: boolean;
+  readonly scheduler: Scheduler;
 }
 
 /** The names of the fields that are not as desired; all of them when there is no entry. */
 export function planRegistry(desired: DesiredEntry, found: RegistryEntry | undefined): readonly string[] {
-  return (["database", "jobRole", "suspended"] as const).filter((field) => found?.[field] !== desired[field]);
+  return (["database", "jobRole", "suspended", "scheduler"] as const).filter(
+    (field) => found?.[field] !== desired[field],
+  );
 }
 
 /** Reads a merchant's entry; undefined when there is none. */
 export async function readRegistry(session: Session, merchant: string): Promise<RegistryEntry | undefined> {
   const { rows } = await session.query<Omit<RegistryEntry, "dropping"> & { dropping: DroppingMark | null }>(
-    `select m.database_name as database, m.job_role as "jobRole", m.suspended,
+    `select m.database_name as database, m.job_role as "jobRole", m.suspended, m.scheduler,
        case when pg_catalog.isfinite(m.dropping_since) then 'ready' when m.dropping_since is not null then 'begun' end
          as dropping
      from merchant_jobs.merchants as m where m.merchant = $1::text`,
@@ -66,7 +71,11 @@ export async function assertNotLost(address: CellAddress, database: string): Pro
 }
 
 /** Throws `name_taken` when the registry has this merchant in another database: another stack on this cell has it. */
-export function assertSameDatabase(cell: string, owner: Omit<DesiredEntry, "suspended">, found?: RegistryEntry): void {
+export function assertSameDatabase(
+  cell: string,
+  owner: Pick<DesiredEntry, "merchant" | "database">,
+  found?: RegistryEntry,
+): void {
   if (found === undefined || found.database === owner.database) return;
   throw new ConvergeError(
     "name_taken",
@@ -78,12 +87,12 @@ export function assertSameDatabase(cell: string, owner: Omit<DesiredEntry, "susp
 /** Writes a merchant's entry. A mark that it is being dropped stays: taking that back is not a matter of its crontab. */
 export async function writeRegistry(session: Session, desired: DesiredEntry): Promise<void> {
   await session.query(
-    `insert into merchant_jobs.merchants (merchant, database_name, job_role, suspended)
-     values ($1::text, $2::text, $3::text, $4::boolean)
+    `insert into merchant_jobs.merchants (merchant, database_name, job_role, suspended, scheduler)
+     values ($1::text, $2::text, $3::text, $4::boolean, $5::text)
      on conflict (merchant) do update
      set database_name = excluded.database_name, job_role = excluded.job_role, suspended = excluded.suspended,
-       changed_at = pg_catalog.clock_timestamp()`,
-    [desired.merchant, desired.database, desired.jobRole, desired.suspended],
+       scheduler = excluded.scheduler, changed_at = pg_catalog.clock_timestamp()`,
+    [desired.merchant, desired.database, desired.jobRole, desired.suspended, desired.scheduler],
   );
 }
 

@@ -59,16 +59,12 @@ export async function readRunning(session: Session, jobids: readonly string[]): 
 }
 
 /** The refusal to end runs that go on for longer than was waited. */
-export function stillRunning(
-  { cell, merchant }: { readonly cell: string; readonly merchant: string },
-  running: readonly RunningJob[],
-  patience: number,
-): ConvergeError {
+export function stillRunning(whose: string, running: readonly RunningJob[], patience: number): ConvergeError {
   const jobs = running.map(({ jobid, jobname, pid, since }) => `${jobname ?? `#${jobid}`} since ${since} (pid ${pid})`);
   const ends = running.map(({ pid }) => `select pg_cancel_backend(${pid});`);
   return new ConvergeError(
     "in_use",
-    `merchant ${merchant} of cell ${cell}: ${jobs.join(" and ")} is running, and to pause or remove a job now would ` +
+    `${whose}: ${jobs.join(" and ")} is running, and to pause or remove a job now would ` +
       `cancel its run; waited ${Math.round(patience / 1_000)} s for its end. The crontab was not changed, and jobs of ` +
       `the catalogue that shall rest begin no further run: run up again when it has ended, or end it: ${ends.join(" ")}`,
   );

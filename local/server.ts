@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { removeServer, serverStatus, startServer, stopServer } from "./postgres.ts";
+import { removeServer, type RunningServer, serverStatus, startServer, stopServer } from "./postgres.ts";
 import { LocalServerError } from "./postgres/errors.ts";
 
 const usage = `Usage: npm run server -- <command>
@@ -48,11 +48,13 @@ async function start(port: number | undefined, install: boolean): Promise<number
     console.error(`local server: ${line}`);
   };
   const server = await startServer({ folder, log, install, ...(port === undefined ? {} : { port }) });
-  console.log(
-    `PostgreSQL ${server.postgresVersion} with pg_cron ${server.pgCronVersion} runs on ${server.host}:${server.port}.`,
-  );
+  console.log(`PostgreSQL ${server.postgresVersion} ${withPgCron(server)} runs on ${server.host}:${server.port}.`);
   console.log(`Administrator ${server.admin}; its password is in ${server.serverFile}. Log: ${server.logFile}`);
   return 0;
+}
+
+function withPgCron({ pgCronVersion }: RunningServer): string {
+  return pgCronVersion === undefined ? "without pg_cron (the runner starts the jobs)" : `with pg_cron ${pgCronVersion}`;
 }
 
 async function status(): Promise<number> {

@@ -4,7 +4,7 @@ import { codeOf, ConvergeError, messageOf } from "../converge/errors.ts";
 import { backoff } from "./backoff.ts";
 import { cancel, type Server } from "./connection.ts";
 import { DueJobs } from "./due-jobs.ts";
-import { type CellKnowledge, failedAgain, type MerchantKnowledge } from "./knowledge.ts";
+import { type CellKnowledge, failedAgain, learnCrontabs, type MerchantKnowledge } from "./knowledge.ts";
 import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
 import { leftByPgCron } from "./rescue.ts";
 import { TaskQueue } from "./queue.ts";
@@ -45,6 +45,7 @@ export class CellService {
   readonly #pids = new Map<Task, number>();
   #ticker: NodeJS.Timeout | undefined;
   #nextLook = 0;
+  #nextCrontabs = 0;
   #looking = false;
   #failures = 0;
   #away = false;
@@ -93,7 +94,7 @@ export class CellService {
     this.#looking = true;
     const { log, cellEvery } = this.#options;
     try {
-      const look = await this.#connected(() => lookAtCell(this.#options.server));
+      const look = await this.#connected(() => lookAtCell(this.#options.server, steadyNow() >= this.#nextCrontabs));
       const wasSet = this.#clock.learn(look.serverTime, look.askedAt);
       if (this.#known.failure) log.info("the cell answers again");
       this.#failures = 0;
@@ -104,7 +105,8 @@ export class CellService {
       this.#known.lastStartedAt = look.lastStartedAt;
       this.#learnLauncher(look.launcher);
       this.#learnMerchants(look.merchants);
-      if (look.launcher && !this.#isOverdue()) this.#known.rescuingSince = undefined;
+      if (learnCrontabs(this.#known, look.crontabs)) this.#nextCrontabs = steadyNow() + this.#options.merchantEvery;
+      if (look.launcher !== false && !this.#isOverdue()) this.#known.rescuingSince = undefined;
       const serverNow = this.#clock.now();
       if (wasSet && serverNow !== undefined) {
         log.warn("the server's clock was set; what is due is computed anew");
@@ -124,9 +126,8 @@ export class CellService {
     }
   }
 
-  #learnLauncher(launcher: boolean): void {
-    const isWanted = [...this.#known.merchants.values()].some(({ scheduler }) => scheduler === "pg_cron");
-    if (launcher || !isWanted) this.#known.launcherGoneSince = undefined;
+  #learnLauncher(launcher: boolean | undefined): void {
+    if (launcher !== false) this.#known.launcherGoneSince = undefined;
     else if (this.#known.launcherGoneSince === undefined) {
       this.#known.launcherGoneSince = steadyNow();
       this.#options.log.error("pg_cron's launcher does not run");

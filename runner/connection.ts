@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import pg from "pg";
-import { type CellAddress, RDS_AUTHORITIES } from "../converge/address.ts";
+import { RDS_AUTHORITIES, type ServerAddress } from "../converge/address.ts";
 import { iamPassword } from "../converge/aws/passwords.ts";
 import { ConvergeError, codeOf, messageOf } from "../converge/errors.ts";
 import { clientSettings, CRON_DATABASE, notConnected } from "../converge/session.ts";
@@ -18,7 +18,7 @@ export type ReadEnvironment = (name: string) => string | undefined;
 /** How to reach a cell's server: everything but the database. The password is found anew for each connection. */
 export interface Server {
   readonly cell: string;
-  address(): CellAddress;
+  address(): ServerAddress;
 }
 
 /** A cell's server. */
@@ -42,7 +42,7 @@ function authoritiesOf({ caFile, credential }: RunnerCell): { readonly ca?: stri
   return "iam" in credential ? { ca: readFileSync(path.join(import.meta.dirname, "..", RDS_AUTHORITIES), "utf8") } : {};
 }
 
-function passwordOf(name: string, cell: RunnerCell, environment: ReadEnvironment): CellAddress["password"] {
+function passwordOf(name: string, cell: RunnerCell, environment: ReadEnvironment): ServerAddress["password"] {
   const { credential, host, port, user } = cell;
   if ("iam" in credential) return iamPassword({ cell: name, region: credential.iam, host, port, user });
   if ("env" in credential) {

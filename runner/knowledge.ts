@@ -1,3 +1,5 @@
+import { type Scheduler, SCHEDULERS } from "../spec/cells.ts";
+
 /** How a job is. Times in milliseconds since 1970, by the server's clock. */
 export interface JobHealth {
   readonly job: string;
@@ -19,6 +21,17 @@ export interface JobHealth {
   readonly behindSince: number | undefined;
   readonly quarantined: number;
   readonly quarantinedSince: number | undefined;
+}
+
+/** A job as pg_cron has it. */
+export interface CrontabLine {
+  /** `acme:lot_expiry`, or what somebody called it. */
+  readonly name: string;
+  /** In GMT. */
+  readonly schedule: string;
+  /** Undefined for one that is not of our form. */
+  readonly command: string | undefined;
+  readonly active: boolean;
 }
 
 /** What a job did on one day (GMT). */
@@ -43,13 +56,15 @@ export interface MerchantKnowledge {
   readonly merchant: string;
   readonly database: string;
   suspended: boolean;
-  scheduler: "pg_cron" | "runner";
+  scheduler: Scheduler;
   /** Since when it is known to be there. */
   readonly knownSince: number;
   seenAt: number | undefined;
   failure: Failure | undefined;
   jobs: readonly JobHealth[];
   days: ReadonlyMap<string, readonly DayOfRuns[]>;
+  /** What pg_cron has of it; empty where the runner starts the jobs, and until it was seen. */
+  crontab: readonly CrontabLine[];
 }
 
 /** What is known of a cell. */
@@ -58,6 +73,7 @@ export interface CellKnowledge {
   readonly knownSince: number;
   seenAt: number | undefined;
   failure: Failure | undefined;
+  /** Whether pg_cron's launcher runs; undefined where it need not, and until it was looked for. */
   launcher: boolean | undefined;
   launcherGoneSince: number | undefined;
   lastStartedAt: number | undefined;
@@ -101,6 +117,27 @@ export function knowNothing(
   ]);
   // Four looks at a cell that gave nothing, or three visits.
   return { cells: new Map(known), tooOld: { cell: every.cell * 4, merchant: every.merchant * 3 } };
+}
+
+/** Who starts the jobs of a cell's merchants: one of the two, or while it is given to the other one, both. */
+export function schedulersOf({ merchants }: CellKnowledge): readonly Scheduler[] {
+  const all = new Set([...merchants.values()].map(({ scheduler }) => scheduler));
+  return SCHEDULERS.filter((scheduler) => all.has(scheduler));
+}
+
+/**
+ * Takes what pg_cron has of each merchant; false when that was not looked at. What it has of one whose jobs the runner
+ * starts is drift, and is not shown here.
+ */
+export function learnCrontabs(
+  { merchants }: CellKnowledge,
+  crontabs: ReadonlyMap<string, readonly CrontabLine[]> | undefined,
+): boolean {
+  if (crontabs === undefined) return false;
+  for (const known of merchants.values()) {
+    known.crontab = known.scheduler === "pg_cron" ? (crontabs.get(known.merchant) ?? []) : [];
+  }
+  return true;
 }
 
 /** The failure after another one that nothing came between. */

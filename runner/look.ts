@@ -1,7 +1,9 @@
 import type pg from "pg";
 import { CRON_DATABASE } from "../converge/session.ts";
+import { codeOf } from "../converge/errors.ts";
+import type { Scheduler } from "../spec/cells.ts";
 import { assertDirect, connect, LOOK_TIMEOUT, type Server } from "./connection.ts";
-import type { DayOfRuns, JobHealth } from "./knowledge.ts";
+import type { CrontabLine, DayOfRuns, JobHealth } from "./knowledge.ts";
 import { steadyNow } from "./steady-clock.ts";
 
 /** A merchant as the registry of its cell has it. */
@@ -9,22 +11,25 @@ export interface Registered {
   readonly merchant: string;
   readonly database: string;
   readonly suspended: boolean;
-  readonly scheduler: "pg_cron" | "runner";
+  readonly scheduler: Scheduler;
 }
 
 /** What one look at a cell's cron database gives. Times in milliseconds since 1970. */
 export interface CellLook {
   readonly merchants: readonly Registered[];
-  readonly launcher: boolean;
+  /** Whether pg_cron's launcher runs; undefined where it does not and no merchant needs it. */
+  readonly launcher: boolean | undefined;
   /** When pg_cron started its newest run; undefined when it has none, or there is no pg_cron. */
   readonly lastStartedAt: number | undefined;
   /** The server's clock, asked at `askedAt` of ours. */
   readonly serverTime: number;
   readonly askedAt: number;
+  /** What pg_cron has of each merchant, by its name; undefined when it was not asked for. */
+  readonly crontabs?: ReadonlyMap<string, readonly CrontabLine[]>;
 }
 
-/** Looks at a cell. Throws `not_connected`, and `unsupported` behind a pooler. */
-export async function lookAtCell(server: Server): Promise<CellLook> {
+/** Looks at a cell; `withCrontabs` at what pg_cron has too. Throws `not_connected`, and `unsupported` behind a pooler. */
+export async function lookAtCell(server: Server, withCrontabs = false): Promise<CellLook> {
   const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
   try {
     await assertDirect(connection, server);
@@ -40,9 +45,39 @@ export async function lookAtCell(server: Server): Promise<CellLook> {
        from merchant_jobs.merchants as m where m.dropping_since is null order by m.merchant`,
     );
     const { launcher = false, last } = health.rows[0] ?? {};
-    return { merchants: merchants.rows, launcher, lastStartedAt: last?.getTime(), ...clock };
+    const isNeeded = merchants.rows.some(({ scheduler }) => scheduler === "pg_cron");
+    return {
+      merchants: merchants.rows,
+      launcher: launcher || isNeeded ? launcher : undefined,
+      lastStartedAt: last?.getTime(),
+      ...clock,
+      ...(withCrontabs && { crontabs: await readCrontabs(connection.client) }),
+    };
   } finally {
     await connection.close();
+  }
+}
+
+/** SQLSTATE of a function that is not there: the cell has not had an `up` since it came. */
+const UNDEFINED_FUNCTION = "42883";
+
+async function readCrontabs(client: pg.ClientBase): Promise<ReadonlyMap<string, readonly CrontabLine[]>> {
+  try {
+    const { rows } = await client.query<{
+      merchant: string;
+      job: string;
+      schedule: string;
+      command: string | null;
+      active: boolean;
+    }>("select c.merchant, c.job, c.schedule, c.command, c.active from merchant_jobs.crontab() as c");
+    const lines = rows.map(({ merchant, job: name, schedule, command, active }) => {
+      return { merchant, line: { name, schedule, command: command ?? undefined, active } };
+    });
+    const byMerchant = Map.groupBy(lines, ({ merchant }) => merchant);
+    return new Map([...byMerchant].map(([merchant, all]) => [merchant, all.map(({ line }) => line)]));
+  } catch (error) {
+    if (codeOf(error) === UNDEFINED_FUNCTION) return new Map();
+    throw error;
   }
 }
 
@@ -75,7 +110,7 @@ interface JobRow {
 /** Reads how the jobs of a merchant are, in its database. */
 export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[]> {
   const { rows } = await client.query<JobRow>(
-    `select h.job, h.enabled, h.schedule, h.timezone, j.due_from, j.time_limit_seconds::integer as seconds,
+    `select h.job, h.enabled, h.schedule, h.timezone, greatest(j.due_from, 'epoch') as due_from, j.time_limit_seconds::integer as seconds,
        h.last_success_at, h.last_status, pg_catalog.left(h.last_error, 500) as last_error,
        h.failures_in_row::integer as failures, h.running_since, h.overdue_since, h.behind,
        h.quarantined::integer as quarantined,

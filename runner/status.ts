@@ -1,7 +1,7 @@
-import type { CellAddress } from "../converge/address.ts";
+import type { ServerAddress } from "../converge/address.ts";
 import { messageOf } from "../converge/errors.ts";
 import type { Server } from "./connection.ts";
-import { type CellKnowledge, failedAgain, type Knowledge, knowNothing } from "./knowledge.ts";
+import { type CellKnowledge, failedAgain, type Knowledge, knowNothing, schedulersOf } from "./knowledge.ts";
 import { lookAtCell, visitMerchant } from "./look.ts";
 import { steadyNow } from "./steady-clock.ts";
 import { age, findTroubles, judge, time } from "./trouble.ts";
@@ -12,7 +12,7 @@ const AT_ONCE = 4;
 const EVERY = { cell: 600_000, merchant: 600_000 };
 
 /** Looks at every cell and visits every merchant once. What cannot be reached is in what is known; it throws nothing. */
-export async function lookOnce(addresses: readonly CellAddress[]): Promise<Knowledge> {
+export async function lookOnce(addresses: readonly ServerAddress[]): Promise<Knowledge> {
   const names = addresses.map(({ cell }) => cell);
   const knowledge = knowNothing(names, EVERY, steadyNow());
   await Promise.all(
@@ -31,10 +31,16 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
     known.seenAt = now;
     known.launcher = look.launcher;
     known.clockSkew = look.serverTime - Date.now() + (now - look.askedAt);
-    if (!look.launcher && look.merchants.some(({ scheduler }) => scheduler === "pg_cron"))
-      known.launcherGoneSince = now;
+    if (look.launcher === false) known.launcherGoneSince = now;
     for (const merchant of look.merchants) {
-      const nothing = { knownSince: now, seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+      const nothing = {
+        knownSince: now,
+        seenAt: undefined,
+        failure: undefined,
+        jobs: [],
+        days: new Map(),
+        crontab: [],
+      };
       known.merchants.set(merchant.merchant, { ...merchant, ...nothing });
     }
   } catch (error) {
@@ -55,6 +61,14 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, visitAll));
 }
 
+/** Undefined for a cell as most are. */
+function startedBy(cell: CellKnowledge): string | undefined {
+  if (!schedulersOf(cell).includes("runner")) return undefined;
+  const own = [...cell.merchants.values()].filter(({ scheduler }) => scheduler === "runner").length;
+  const whose = own === cell.merchants.size ? "its merchants" : `${own} of its ${cell.merchants.size} merchants`;
+  return `cell ${cell.cell}: the runner starts the jobs of ${whose}, not pg_cron`;
+}
+
 /** The answer for a terminal, trouble first, and whether something did not run. */
 export function renderStatus(knowledge: Knowledge, now: number): { readonly text: string; readonly failed: boolean } {
   const troubles = findTroubles(knowledge, now);
@@ -63,5 +77,7 @@ export function renderStatus(knowledge: Knowledge, now: number): { readonly text
     const when = since === undefined ? "" : `, since ${time(since)} (${age(now - since)})`;
     return [`  ${severe ? "!!" : " !"} ${text}${when}`, `       ${next}`].join("\n");
   });
-  return { text: [answer, ...(lines.length > 0 ? ["", ...lines] : [])].join("\n"), failed: status === "failed" };
+  const cells = [...knowledge.cells.values()].map(startedBy).filter((line) => line !== undefined);
+  const parts = [[answer], lines, cells].filter((part) => part.length > 0);
+  return { text: parts.map((part) => part.join("\n")).join("\n\n"), failed: status === "failed" };
 }

@@ -95,7 +95,7 @@ function troublesOfMerchant(
   const isOld = now - (known.seenAt ?? known.knownSince) > tooOld.merchant;
   const found = known.jobs
     .filter(({ enabled }) => enabled)
-    .flatMap((job) => troublesOfJob({ ...about, job: job.job }, known.database, job));
+    .flatMap((job) => troublesOfJob({ ...about, job: job.job }, known, job));
   // Of a cell that is away nothing new is known of any merchant: that is said once.
   if (cell.failure) return found;
   if (known.failure) {
@@ -111,12 +111,14 @@ function troublesOfMerchant(
 
 type About = Pick<Trouble, "cell"> & { readonly merchant: string; readonly job: string };
 
-function troublesOfJob(about: About, database: string, job: JobHealth): readonly Trouble[] {
+function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge, job: JobHealth): readonly Trouble[] {
   const name = `${about.job} of ${about.merchant}`;
   const runs = `in ${database}: select * from app.recent_runs where job = '${about.job}'`;
   const found: Trouble[] = [];
   if (job.overdueSince !== undefined) {
-    const next = job.failuresInRow > 0 ? runs : `in ${database}: call app.run_job('${about.job}')`;
+    const byHand = `in ${database}: call app.run_job('${about.job}')`;
+    const missed = scheduler === "runner" ? `is its runner there (docs/runner.md)? ${byHand}` : byHand;
+    const next = job.failuresInRow > 0 ? runs : missed;
     const text = job.runningSince === undefined ? `${name} is overdue` : `${name} is overdue, and running now`;
     found.push({ kind: "overdue", severe: true, ...about, since: job.overdueSince, text, next });
   }

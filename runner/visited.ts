@@ -15,7 +15,7 @@ export interface Visited {
 
 /** A merchant that the registry has and that is to be visited at once. */
 export function notVisited(registered: Registered, now: number): Visited {
-  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map(), crontab: [] };
   return {
     known: { ...registered, knownSince: now, ...nothing },
     nextVisit: 0,

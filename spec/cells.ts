@@ -6,10 +6,17 @@ import { CELL_NAME, CONFIG_KEYS, MAX_NAME_BYTES } from "./names.ts";
 import { isObject, type Path, type Report } from "./report.ts";
 import { didYouMean } from "./suggest.ts";
 
+/** Who starts the jobs of a cell's merchants when they are due: pg_cron in its server, or the runner from outside. */
+export const SCHEDULERS = ["pg_cron", "runner"] as const;
+
+export type Scheduler = (typeof SCHEDULERS)[number];
+
 /** The server that this repository starts; its address and credential stand in `.local/server.json`. */
 export interface LocalCell {
   readonly name: string;
   readonly kind: "local";
+  /** Default pg_cron. With runner the server need not have pg_cron. */
+  readonly scheduler: Scheduler;
   /** True: the jobs of all its merchants rest. */
   readonly suspended?: boolean;
 }
@@ -17,10 +24,12 @@ export interface LocalCell {
 /** Where the administrator's password is: an environment variable, or a secret of the stack's configuration. */
 export type Credential = { readonly env: string } | { readonly config: string };
 
-/** A PostgreSQL server with pg_cron that exists already. */
+/** A PostgreSQL server that exists already. */
 export interface ServerCell {
   readonly name: string;
   readonly kind: "server";
+  /** Default pg_cron, which the server must have then. */
+  readonly scheduler: Scheduler;
   /** A host name or an IP address. */
   readonly host: string;
   /** Default 5432. */
@@ -62,10 +71,19 @@ const SUSPENDED = {
   fix: "write true or false, without quotes",
 } as const;
 
-const LOCAL_FIELDS = { kind: KIND, suspended: SUSPENDED } as const;
+const SCHEDULER = {
+  schema: z.enum(SCHEDULERS),
+  rule: `must be ${SCHEDULERS.join(" or ")}`,
+  fix: "leave it out for pg_cron, or write scheduler: runner for a server without it (docs/runner.md)",
+} as const;
+
+const DEFAULT_SCHEDULER: Scheduler = "pg_cron";
+
+const LOCAL_FIELDS = { kind: KIND, scheduler: SCHEDULER, suspended: SUSPENDED } as const;
 
 const SERVER_FIELDS = {
   kind: KIND,
+  scheduler: SCHEDULER,
   suspended: SUSPENDED,
   host: {
     schema: z.string().max(253).refine(isHost),
@@ -159,8 +177,9 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
     for (const key of Object.keys(raw).filter((written) => !Object.hasOwn(LOCAL_FIELDS, written))) {
       report.add([...path, key], undefined, "is not a setting of a local cell", "remove it, or write kind: server");
     }
-    const { suspended } = report.readFields(path, Object.fromEntries(known), LOCAL_FIELDS, "{kind: local}") ?? {};
-    return { name, kind, ...(suspended === true && { suspended }) };
+    const fields = report.readFields(path, Object.fromEntries(known), LOCAL_FIELDS, "{kind: local}");
+    const { scheduler = DEFAULT_SCHEDULER, suspended } = fields ?? {};
+    return { name, kind, scheduler, ...(suspended === true && { suspended }) };
   }
   const at: Path = [...path, "kind"];
   if (typeof kind === "string") {
@@ -175,6 +194,7 @@ function parseServer(report: Report, path: Path, name: string, raw: unknown): Se
   const fields = report.readFields(path, raw, SERVER_FIELDS, "{kind: server, host: …, admin: …, credential: {env: …}}");
   if (fields === undefined) return undefined;
   const { host, port = 5432, admin, credential, tls = "verify-full", caFile, suspended } = fields;
+  const { scheduler = DEFAULT_SCHEDULER } = fields;
   if (host !== undefined && tls === "disable" && !isLoopback(host)) {
     report.add(
       [...path, "tls"],
@@ -188,7 +208,7 @@ function parseServer(report: Report, path: Path, name: string, raw: unknown): Se
   }
   if (host === undefined || admin === undefined || credential === undefined) return undefined;
   const options = { ...(caFile !== undefined && { caFile }), ...(suspended === true && { suspended }) };
-  return { name, kind: "server", host, port, admin, credential, tls, ...options };
+  return { name, kind: "server", scheduler, host, port, admin, credential, tls, ...options };
 }
 
 function isHost(text: string): boolean {

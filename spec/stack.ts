@@ -55,9 +55,11 @@ export function parseStack(raw: RawStack): StackSpec {
 }
 
 /**
- * The oldest pg_cron that has every schedule of a cell's merchants. Disabled jobs count: they stand in the crontab too.
+ * The oldest pg_cron that has every schedule of a cell's merchants; undefined where the runner starts them, which has all.
+ * Disabled jobs count: they stand in the crontab too.
  */
-export function requiredPgCron(merchants: readonly MerchantSpec[], cellName: string): PgCronVersion {
+export function requiredPgCron({ cells, merchants }: StackSpec, cellName: string): PgCronVersion | undefined {
+  if (cells[cellName]?.scheduler === "runner") return undefined;
   const required = merchants
     .filter(({ cell }) => cell === cellName)
     .flatMap(({ jobs }) => Object.values(jobs).map(({ schedule }) => parseSchedule(schedule)))

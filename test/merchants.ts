@@ -5,8 +5,9 @@ import type { AccessTarget } from "../converge/access-plan.ts";
 import type { CellAddress } from "../converge/address.ts";
 import { applyCrontab, type CrontabTarget } from "../converge/crontab.ts";
 import { applyMigrations, type MigrationsTarget } from "../converge/migrations.ts";
-import { hashesOf, readSqlFiles, type Hashes } from "../converge/sql-files.ts";
+import { filesFor, hashesOf, readSqlFiles, type Hashes } from "../converge/sql-files.ts";
 import { batchFunctionOf } from "../spec/jobs.ts";
+import type { Scheduler } from "../spec/cells.ts";
 import type { MerchantSpec } from "../spec/merchants.ts";
 import { parseStack } from "../spec/stack.ts";
 import type { RunningServer } from "../local/postgres.ts";
@@ -16,9 +17,9 @@ import { adminClient, testServer } from "./server.ts";
 export const sqlRoot = path.join(import.meta.dirname, "..", "sql");
 
 /** The test server, or another one, as a cell. */
-export function testCell(server: RunningServer = testServer()): CellAddress {
+export function testCell(server: RunningServer = testServer(), scheduler: Scheduler = "pg_cron"): CellAddress {
   const { host, port, admin, password } = server;
-  return { cell: "home", host, port, user: admin, password, tls: "disable" };
+  return { cell: "home", scheduler, host, port, user: admin, password, tls: "disable" };
 }
 
 /** What a merchant is when its line in the stack file says nothing, or `line`. */
@@ -53,8 +54,8 @@ export function targetsOf(spec: MerchantSpec, address: CellAddress = testCell(),
 }
 
 /** The hashes that inputs would carry for the files as they are now. */
-export function filesOf(target: Pick<MigrationsTarget, "root" | "set">): Hashes {
-  const { migrations, routines } = hashesOf(readSqlFiles(target.root, target.set));
+export function filesOf({ root, set, address }: Pick<MigrationsTarget, "root" | "set" | "address">): Hashes {
+  const { migrations, routines } = hashesOf(filesFor(readSqlFiles(root, set), address.scheduler));
   return { ...migrations, ...routines };
 }
 
@@ -65,13 +66,17 @@ export async function prepareCell(address: CellAddress = testCell()): Promise<vo
 }
 
 /** Makes the owner role and the database, as the resources of the PostgreSQL provider do, and nothing else. */
-export async function makeDatabase(spec: MerchantSpec, server: RunningServer = testServer()): Promise<void> {
+export async function makeDatabase(
+  spec: MerchantSpec,
+  server: RunningServer = testServer(),
+  address: CellAddress = testCell(server),
+): Promise<void> {
   const admin = await adminClient("postgres", server);
   try {
     const owner = pg.escapeIdentifier(spec.ownerRole);
     await admin.query(`create role ${owner}`);
     await admin.query(`grant pg_read_all_stats to ${owner}`);
-    await applyAccess(targetsOf(spec, testCell(server)).access);
+    await applyAccess(targetsOf(spec, address).access);
     await admin.query(`create database ${pg.escapeIdentifier(spec.database)} owner ${owner} template template0`);
   } finally {
     await admin.end();
@@ -79,9 +84,15 @@ export async function makeDatabase(spec: MerchantSpec, server: RunningServer = t
 }
 
 /** Onboards a merchant through converge, and gives its targets. */
-export async function onboard(spec: MerchantSpec, root = sqlRoot, server: RunningServer = testServer()) {
-  const targets = targetsOf(spec, testCell(server), root);
-  await makeDatabase(spec, server);
+export async function onboard(
+  spec: MerchantSpec,
+  root = sqlRoot,
+  server: RunningServer = testServer(),
+  scheduler: Scheduler = "pg_cron",
+) {
+  const address = testCell(server, scheduler);
+  const targets = targetsOf(spec, address, root);
+  await makeDatabase(spec, server, address);
   await applyMigrations(targets.migrations, filesOf(targets.migrations));
   await applyCrontab(targets.crontab);
   return targets;

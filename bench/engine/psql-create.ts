@@ -38,7 +38,7 @@ export function createCalls(server: RunningServer, merchant: MerchantSpec): read
 
 function makeRoles(server: RunningServer, merchant: MerchantSpec): string {
   const { host, port, admin: user, password } = server;
-  const address = { cell: "home", host, port, user, password, tls: "disable" } as const;
+  const address = { cell: "home", scheduler: "pg_cron", host, port, user, password, tls: "disable" } as const;
   const nothing = { roles: {}, memberships: [], majorVersion: Number.parseInt(server.postgresVersion, 10) };
   const steps = planAccess({ ...merchant, merchant: merchant.id, address }, nothing);
   const owner = name(merchant.ownerRole);

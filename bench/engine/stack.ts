@@ -35,8 +35,10 @@ export async function liftProtection({ project, run }: BenchStack, server: Runni
   writeFileSync(file, JSON.stringify(state));
   await run("stack", "import", "--file", file);
   const { host, port, admin: user, password, cronDatabase } = server;
-  await withSession({ cell: "home", host, port, user, password, tls: "disable" }, cronDatabase, (session) =>
-    session.query("update merchant_jobs.merchants set dropping_since = pg_catalog.clock_timestamp()"),
+  await withSession(
+    { cell: "home", scheduler: "pg_cron", host, port, user, password, tls: "disable" },
+    cronDatabase,
+    (session) => session.query("update merchant_jobs.merchants set dropping_since = pg_catalog.clock_timestamp()"),
   );
 }
 

@@ -3,6 +3,7 @@ import { applyCrontab, deleteCrontab, readCrontab } from "../../converge/crontab
 import type { FoundJob } from "../../converge/crontab-plan.ts";
 import type { EngineJob, FoundEngineJob } from "../../converge/engine-jobs.ts";
 import { batchFunctionOf } from "../../spec/jobs.ts";
+import { SCHEDULERS } from "../../spec/cells.ts";
 import { roleNames } from "../../spec/names.ts";
 import { type Context, provide } from "./provider.ts";
 
@@ -36,6 +37,8 @@ const schema = z.strictObject({
   merchant: z.string(),
   database: z.string(),
   suspended: z.boolean(),
+  /** Who starts the jobs. A state from before there was a choice does not say. */
+  scheduler: z.enum(SCHEDULERS).default("pg_cron"),
   registered: z.boolean(),
   jobs: z.record(z.string(), job),
 });
@@ -75,6 +78,37 @@ function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command:
   };
 }
 
+/**
+ * What the runner starts, in the form of pg_cron's jobs: a row of app.jobs is all there is of a job, and catch-up, which
+ * has none, is the runner's own business. A job that pg_cron has all the same shows under its user.
+ */
+function runnerJobs(
+  inputs: CrontabInputs,
+  rows: Readonly<Record<string, FoundEngineJob>> | undefined,
+): Readonly<Record<string, FoundJob>> {
+  if (rows === undefined) return {};
+  return Object.fromEntries(
+    Object.entries(inputs.jobs).flatMap(([name, { schedule = "", command, batchSize, due, active = true }]) => {
+      if (command === undefined) return [];
+      if (batchSize === undefined) return [[name, { schedule, command, active: active && !inputs.suspended }] as const];
+      const row = rows[name];
+      if (row === undefined) return [];
+      return [
+        [name, { schedule: due === undefined ? (row.due ?? "") : schedule, command, active: row.enabled }] as const,
+      ];
+    }),
+  );
+}
+
+/** Jobs that pg_cron has of a merchant whose jobs the runner starts. */
+function strayJobs({ database }: CrontabInputs, jobs: Readonly<Record<string, FoundJob>>) {
+  const { jobRole } = roleNames(database);
+  const named = Object.entries(jobs).map(
+    ([name, job]) => [job.user === undefined ? `${name}@${jobRole}` : name, job] as const,
+  );
+  return Object.fromEntries(named);
+}
+
 /** A job of pg_cron in the form of the inputs. */
 function foundCronJob(job: FoundJob, inputs: CrontabInputs, name: string) {
   const declared = inputs.jobs[name]?.active;
@@ -85,7 +119,7 @@ function foundCronJob(job: FoundJob, inputs: CrontabInputs, name: string) {
 const owner = async (inputs: CrontabInputs, context: Context) => ({
   ...inputs,
   jobRole: roleNames(inputs.database).jobRole,
-  address: await context.address(inputs.cell),
+  address: { ...(await context.address(inputs.cell)), scheduler: inputs.scheduler },
 });
 
 export const provider = provide<CrontabInputs>({
@@ -102,16 +136,24 @@ export const provider = provide<CrontabInputs>({
   async read(inputs, context) {
     const found = await readCrontab(await owner(inputs, context));
     if (found === undefined) return undefined;
-    const { registered, suspended } = found;
-    const jobs = Object.entries(found.jobs).map(([name, job]) => {
+    const { registered, suspended, scheduler = inputs.scheduler } = found;
+    const isRunner = inputs.scheduler === "runner";
+    const jobs = Object.entries(isRunner ? runnerJobs(inputs, found.engineJobs) : found.jobs).map(([name, job]) => {
       const row = foundEngineJob(found.engineJobs?.[name], job, inputs.jobs[name]?.command);
       return [name, { ...row, ...foundCronJob(job, inputs, name) }] as const;
     });
     // Without a job in the crontab catch-up would run it all the same.
     const left = Object.entries(found.engineJobs ?? {})
-      .filter(([name, { enabled }]) => enabled && !(name in found.jobs) && !(name in inputs.jobs))
+      .filter(([name, { enabled }]) => enabled && (isRunner || !(name in found.jobs)) && !(name in inputs.jobs))
       .map(([name]) => [name, { enabled: true }] as const);
-    return { ...inputs, registered, suspended, jobs: Object.fromEntries([...jobs, ...left]) };
+    const stray = isRunner ? strayJobs(inputs, found.jobs) : {};
+    return {
+      ...inputs,
+      registered,
+      suspended,
+      scheduler,
+      jobs: { ...Object.fromEntries([...jobs, ...left]), ...stray },
+    };
   },
   remove: async (inputs, context) => deleteCrontab(await owner(inputs, context)),
 });

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
+import { SCHEDULERS } from "../../spec/cells.ts";
 import { applyMigrations, type MigrationsTarget, readMigrations } from "../../converge/migrations.ts";
 import { planMigrations } from "../../converge/migrations-plan.ts";
 import { roleNames } from "../../spec/names.ts";
@@ -11,6 +12,8 @@ const schema = z.strictObject({
   cell: z.string(),
   database: z.string(),
   set: z.enum(["merchant", "cron"]),
+  /** Of a cell's own: who starts its jobs decides what of the files it gets. Default: pg_cron. */
+  scheduler: z.enum(SCHEDULERS).optional(),
   migrations: hashes,
   routines: hashes,
   differs: z.record(z.string(), z.string()),
@@ -21,7 +24,7 @@ export type MigrationsInputs = z.infer<typeof schema>;
 
 async function target(inputs: MigrationsInputs, context: Context): Promise<MigrationsTarget> {
   return {
-    address: await context.address(inputs.cell),
+    address: { ...(await context.address(inputs.cell)), scheduler: inputs.scheduler ?? "pg_cron" },
     database: inputs.database,
     set: inputs.set,
     root: path.join(import.meta.dirname, "..", "..", "sql"),

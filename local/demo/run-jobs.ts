@@ -11,12 +11,16 @@ const PATIENCE_SECONDS = 100;
 /** How the extra jobs' names begin: as no merchant's can. */
 const DEMO = "demo!";
 
-/** The jobs of a merchant that pg_cron has not run yet; of those whose runs are recorded. */
+/** Active merchants, each with the jobs of it that are to run. */
+type Due = readonly { readonly merchant: MerchantSpec; readonly jobs: readonly string[] }[];
+
+/** The jobs of a merchant that its scheduler has not run yet; of those whose runs are recorded. */
 export async function jobsNotRun(address: CellAddress, merchant: MerchantSpec): Promise<readonly string[]> {
   const ran = await withSession(address, merchant.database, (session) =>
     session.query<{ name: string }>(
       `select distinct j.name from app.jobs as j join app.job_runs as r on r.job_id = j.job_id
-       where r.scheduler = 'pg_cron' and r.status in ('succeeded', 'failed')`,
+       where r.scheduler = $1::text and r.status in ('succeeded', 'failed')`,
+      [address.scheduler],
     ),
   );
   const names = new Set(ran.rows.map(({ name }) => name));
@@ -25,19 +29,27 @@ export async function jobsNotRun(address: CellAddress, merchant: MerchantSpec): 
 }
 
 /**
+ * Makes jobs due at once: what came due in the last two days counts, and not only since the job was made. A scheduler
+ * starts what is due, and no more.
+ */
+export async function makeDue(address: CellAddress, due: Due): Promise<void> {
+  for (const { merchant, jobs } of due) {
+    await withSession(address, merchant.database, (session) =>
+      session.query(
+        "update app.jobs set due_from = pg_catalog.now() - interval '2 days' where name = any ($1::text[])",
+        [jobs],
+      ),
+    );
+  }
+}
+
+/**
  * Has pg_cron run jobs at the next full minute, by extra jobs beside the crontab that are removed afterwards. `tell`
  * hears what is still awaited.
  */
-export async function runOnce(
-  address: CellAddress,
-  due: readonly { readonly merchant: MerchantSpec; readonly jobs: readonly string[] }[],
-  tell: (line: string) => void,
-): Promise<void> {
+export async function runByPgCron(address: CellAddress, due: Due, tell: (line: string) => void): Promise<void> {
+  await makeDue(address, due);
   for (const { merchant, jobs } of due) {
-    // What pg_cron starts does nothing unless it is due: here since ever, not only since the job was made.
-    await withSession(address, merchant.database, (session) =>
-      session.query("update app.jobs set due_from = '-infinity' where name = any ($1::text[])", [jobs]),
-    );
     await inCronDatabase(address, merchant, async (session) => {
       for (const job of jobs) {
         await schedule(session, {
@@ -51,7 +63,8 @@ export async function runOnce(
     });
   }
   try {
-    await awaitRuns(address, due, tell);
+    const look = "cron.job_run_details and .local/postgres/server.log";
+    await awaitRuns(address, due, { tell, when: "at the next full minute", look });
   } finally {
     await removeDemoJobs(
       address,
@@ -88,22 +101,21 @@ async function inCronDatabase(
   );
 }
 
-async function awaitRuns(
+/** Waits until the scheduler has run them. Throws with where to look when it does not. */
+export async function awaitRuns(
   address: CellAddress,
-  due: readonly { readonly merchant: MerchantSpec }[],
-  tell: (line: string) => void,
+  due: Due,
+  { tell, when, look }: { readonly tell: (line: string) => void; readonly when: string; readonly look: string },
 ): Promise<void> {
+  const who = address.scheduler === "runner" ? "the runner" : "pg_cron";
   const until = Date.now() + PATIENCE_SECONDS * 1_000;
   for (let before = -1; ;) {
     const left = (await Promise.all(due.map(({ merchant }) => jobsNotRun(address, merchant)))).flat().length;
     if (left === 0) return;
-    if (left !== before)
-      tell(`waiting for pg_cron: ${left} job${left === 1 ? "" : "s"} to run at the next full minute`);
+    if (left !== before) tell(`waiting for ${who}: ${left} job${left === 1 ? "" : "s"} to run ${when}`);
     before = left;
     if (Date.now() > until) {
-      throw new Error(
-        `pg_cron has not run ${left} jobs within ${PATIENCE_SECONDS} s; look at cron.job_run_details and .local/postgres/server.log`,
-      );
+      throw new Error(`${who} has not run ${left} jobs within ${PATIENCE_SECONDS} s; look at ${look}`);
     }
     await sleep(1_000);
   }

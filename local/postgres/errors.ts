@@ -1,7 +1,8 @@
 /**
  * Why the local server could not do what it was asked:
  * - `postgres_missing`: no PostgreSQL with pg_cron on this machine, and none could be installed
- * - `install_failed`: apt-get was allowed to run and failed
+ * - `install_failed`: apt-get was allowed to run and failed, or npm did
+ * - `other_server`: the folder has a server of another kind than was asked for
  * - `extension_missing`: PostgreSQL has not the extension, and it could not be installed
  * - `version_missing`: the data folder was made by a major version that is no longer installed
  * - `setting_invalid`: a setting that was asked for cannot be a line of postgresql.conf
@@ -18,6 +19,7 @@
 export type LocalServerErrorCode =
   | "postgres_missing"
   | "install_failed"
+  | "other_server"
   | "extension_missing"
   | "version_missing"
   | "setting_invalid"

@@ -2,12 +2,13 @@ import { access, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { hasSystemCode } from "./errors.ts";
 
-/** A PostgreSQL of this machine that has pg_cron. */
+/** A PostgreSQL of this machine. */
 export interface Installation {
   readonly major: number;
   readonly binFolder: string;
   /** pg_cron got `cron.timezone` after 1.4; PostgreSQL 15 and later warn about a setting that the library does not know. */
   readonly knowsTimezone: boolean;
+  readonly hasCron: boolean;
 }
 
 /** Which majors lie below a search root: with pg_cron, and servers without it; both newest first. */
@@ -35,7 +36,7 @@ export async function findInstallations(root: string = installationRoot): Promis
     if (!(await exists(join(binFolder, "postgres"))) || !(await exists(join(binFolder, "initdb")))) continue;
     const library = await readIfExists(join(root, String(major), "lib", "pg_cron.so"));
     if (library === undefined) withoutCron.push(major);
-    else withCron.push({ major, binFolder, knowsTimezone: library.includes("cron.timezone\0") });
+    else withCron.push({ major, binFolder, knowsTimezone: library.includes("cron.timezone\0"), hasCron: true });
   }
   return { withCron, withoutCron };
 }

@@ -28,13 +28,19 @@ export const bareEnvironment: Readonly<Record<string, string>> = {
 export async function runProgram(
   command: string,
   args: readonly string[],
-  options: { readonly as?: RunAs | undefined; readonly input?: string } = {},
+  options: {
+    readonly as?: RunAs | undefined;
+    readonly input?: string;
+    /** Default: the root, since the caller's folder may be closed to the user that the program runs as. */
+    readonly cwd?: string;
+    /** Default: the bare one. */
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<ProgramResult> {
   return await new Promise((resolve) => {
     const child = spawn(command, args, {
-      // The caller's folder may be closed to the user that the program runs as.
-      cwd: "/",
-      env: bareEnvironment,
+      cwd: options.cwd ?? "/",
+      env: options.env ?? bareEnvironment,
       stdio: ["pipe", "pipe", "pipe"],
       ...options.as,
     });

@@ -7,6 +7,8 @@ export interface SettingsInput {
   readonly cronDatabase: string;
   /** False gives up everything that survives a crash of the machine, for servers that a test throws away. */
   readonly durable: boolean;
+  /** Without pg_cron the runner starts the jobs. */
+  readonly pgCron: boolean;
   readonly knowsTimezone: boolean;
   /** More settings, or others than these; they win. */
   readonly extra: Readonly<Record<string, string>>;
@@ -25,13 +27,7 @@ export function postgresqlConf(input: SettingsInput): string {
     update_process_title: "on",
     max_connections: "100",
 
-    // As RDS: pg_cron runs jobs in background workers, five at once, out of a pool that is larger than that.
-    shared_preload_libraries: "pg_cron,pg_stat_statements",
-    "cron.database_name": input.cronDatabase,
-    "cron.use_background_workers": "on",
-    "cron.max_running_jobs": "5",
-    ...(input.knowsTimezone ? { "cron.timezone": "GMT" } : {}),
-    max_worker_processes: "20",
+    ...(input.pgCron ? pgCronSettings(input) : { shared_preload_libraries: "" }),
 
     timezone: "GMT",
     log_timezone: "GMT",
@@ -48,6 +44,18 @@ export function postgresqlConf(input: SettingsInput): string {
     ...lines,
     "",
   ].join("\n");
+}
+
+/** As RDS: pg_cron runs jobs in background workers, five at once, out of a pool that is larger than that. */
+function pgCronSettings(input: SettingsInput): Readonly<Record<string, string>> {
+  return {
+    shared_preload_libraries: "pg_cron,pg_stat_statements",
+    "cron.database_name": input.cronDatabase,
+    "cron.use_background_workers": "on",
+    "cron.max_running_jobs": "5",
+    ...(input.knowsTimezone ? { "cron.timezone": "GMT" } : {}),
+    max_worker_processes: "20",
+  };
 }
 
 function checkedName(name: string): string {

@@ -15,8 +15,11 @@ const serverSchema = z.object({
   cronDatabase: z.string().min(1),
   /** As `server_version` gives it, without the packager's words: "15.18". */
   postgresVersion: z.string().regex(/^\d+\.\d+$/),
-  /** Major and minor of the extension: "1.4". */
-  pgCronVersion: z.string().regex(/^\d+\.\d+$/),
+  /** Major and minor of the extension: "1.4"; absent where the server has none. */
+  pgCronVersion: z
+    .string()
+    .regex(/^\d+\.\d+$/)
+    .optional(),
   maxConnections: z.int().positive(),
 });
 

@@ -26,14 +26,14 @@ export function rosterEntry({ resources }: Deployment, id: string): RosterEntry 
 export async function lookForTraces(address: CellAddress, entry: RosterEntry): Promise<readonly string[]> {
   return withCronSession(address, async (session) => {
     const there = await session.query<{ cron: boolean; registry: boolean }>(
-      `select pg_catalog.to_regclass('cron.job') is not null as cron,
+      `select exists (select from pg_catalog.pg_extension as e where e.extname = 'pg_cron') as cron,
          pg_catalog.to_regclass('merchant_jobs.merchants') is not null as registry`,
     );
     const traces: string[] = [];
     if (there.rows[0]?.cron === true) {
-      await assertCanLook(session, entry.cell);
+      await assertCanLook(session, address);
       const of = { database: entry.database, jobRole: rolesOf(entry).jobRole, namePrefix: cronJobName(entry.id, "") };
-      const rows = await readCronRows(session, of);
+      const rows = await readCronRows(session, address, of);
       traces.push(...rows.map(({ jobid, jobname }) => `cron job #${jobid} (${jobname ?? "without a name"})`));
     }
     if (there.rows[0]?.registry === true && (await readRegistry(session, entry.id)) !== undefined) {

@@ -30,6 +30,7 @@ const WHEN: readonly string[] = [
   "enabled",
   "registered",
   "schedule",
+  "scheduler",
   "suspended",
   "timezone",
 ];

@@ -1,4 +1,4 @@
-import type { CellKnowledge, Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import { type CellKnowledge, type Knowledge, type MerchantKnowledge, schedulersOf } from "../knowledge.ts";
 import { findTroubles, judge, type Trouble, type Verdict } from "../trouble.ts";
 
 /** What `/health` is asked about: everything, one cell, or one merchant. */
@@ -59,6 +59,7 @@ function cellAnswer(cell: CellKnowledge, now: number): unknown {
     cell: cell.cell,
     ageSeconds: ageOf(cell.seenAt, now),
     failure: cell.failure?.message ?? null,
+    schedulers: schedulersOf(cell),
     launcher: cell.launcher ?? null,
     launcherGoneSince: iso(cell.launcherGoneSince),
     newestPgCronRun: iso(cell.lastStartedAt),

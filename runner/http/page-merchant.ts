@@ -5,7 +5,7 @@ import { findTroubles, time, type Trouble } from "../trouble.ts";
 import { renderChart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
 import { ago, badge, renderPage, type Status } from "./layout.ts";
-import { type Page, statusOf } from "./page.ts";
+import { type Page, schedulerName, statusOf } from "./page.ts";
 
 /** Times that are shown of what is due next. */
 const NEXT = 3;
@@ -33,7 +33,8 @@ export function renderMerchant(
     ${facts(cell, known, now)}
     <h2>Jobs</h2>
     ${known.jobs.length === 0 && html`<p>Its jobs have not been seen yet.</p>`}
-    ${known.jobs.map((job) => jobCard(cell, known, job, troubles, now))}`;
+    ${known.jobs.map((job) => jobCard(cell, known, job, troubles, now))}
+    ${known.scheduler === "pg_cron" && crontab(known)}`;
   return { code: 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
 }
 
@@ -58,10 +59,42 @@ function facts(cell: CellKnowledge, known: MerchantKnowledge, now: number): Html
     <dt>Database</dt>
     <dd><code>${known.database}</code></dd>
     <dt>Started by</dt>
-    <dd>${known.scheduler}</dd>
+    <dd>${schedulerName(known.scheduler)}</dd>
     <dt>Looked at</dt>
     <dd>${ago(known.seenAt, now)}</dd>
   </dl>`;
+}
+
+/** What pg_cron has, beside what the engine knows. A job of a time zone fires more often than it is due. */
+function crontab({ crontab: lines }: MerchantKnowledge): Html {
+  return html`<h2>Crontab of pg_cron</h2>
+    ${lines.length === 0 && html`<p>It has no job of this merchant, or none has been seen yet.</p>`}
+    ${
+      lines.length > 0 &&
+      html`<div class="scroll" role="region" aria-label="Crontab of pg_cron" tabindex="0">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Job</th>
+              <th scope="col">Schedule (GMT)</th>
+              <th scope="col">Command</th>
+              <th scope="col">Active</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${lines.map(
+              ({ name, schedule, command, active }) =>
+                html`<tr>
+                  <th scope="row">${name}</th>
+                  <td><code>${schedule}</code></td>
+                  <td>${command === undefined ? "somebody else's" : html`<code>${command}</code>`}</td>
+                  <td>${active ? "yes" : "no"}</td>
+                </tr>`,
+            )}
+          </tbody>
+        </table>
+      </div>`
+    }`;
 }
 
 function jobCard(

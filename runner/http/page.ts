@@ -1,4 +1,5 @@
-import type { CellKnowledge, Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import type { Scheduler } from "../../spec/cells.ts";
+import { type CellKnowledge, type Knowledge, type MerchantKnowledge, schedulersOf } from "../knowledge.ts";
 import { age, count, findTroubles, judge, time, type Trouble } from "../trouble.ts";
 import { codeOf } from "./health.ts";
 import { type Html, html } from "./html.ts";
@@ -220,6 +221,16 @@ function merchantRow({ cell, known, status, trouble, lastSuccess }: Row, now: nu
   </tr>`;
 }
 
+/** Who starts jobs, in a sentence. */
+export function schedulerName(scheduler: Scheduler): string {
+  return scheduler === "runner" ? "the runner" : "pg_cron";
+}
+
+function launcherWord({ launcher, seenAt }: CellKnowledge): string {
+  if (launcher === undefined) return seenAt === undefined ? "unknown" : "not needed";
+  return launcher ? "runs" : "does not run";
+}
+
 function cellTable({ cells }: Knowledge, now: number): Html {
   return html`<h2>${count(cells.size, "cell")}</h2>
     <div class="scroll" role="region" aria-label="Cells" tabindex="0">
@@ -228,6 +239,7 @@ function cellTable({ cells }: Knowledge, now: number): Html {
           <tr>
             <th scope="col">Cell</th>
             <th scope="col" class="number">Merchants</th>
+            <th scope="col">Jobs started by</th>
             <th scope="col">pg_cron's launcher</th>
             <th scope="col" class="number">Connections of ours</th>
             <th scope="col">Looked at</th>
@@ -239,9 +251,9 @@ function cellTable({ cells }: Knowledge, now: number): Html {
               html`<tr>
                 <th scope="row">${cell.cell}</th>
                 <td class="number">${cell.merchants.size}</td>
+                <td>${schedulersOf(cell).map(schedulerName).join(", ") || "nobody yet"}</td>
                 <td>
-                  ${cell.launcher === undefined ? "unknown" : cell.launcher ? "runs" : "does not run"}
-                  ${cell.rescuingSince !== undefined && badge("trouble", "rescued by the runner")}
+                  ${launcherWord(cell)} ${cell.rescuingSince !== undefined && badge("trouble", "rescued by the runner")}
                 </td>
                 <td class="number">${cell.connections}</td>
                 <td>${cell.seenAt === undefined ? "not yet" : `${age(now - cell.seenAt)} ago`}</td>

@@ -8,6 +8,8 @@ import { overlaps, parseDaily, parseWeekly } from "./windows.ts";
 /** What cells on RDS have in common, whoever made the instance. */
 export interface OnRds {
   readonly name: string;
+  /** Who starts the jobs: RDS has pg_cron. */
+  readonly scheduler: "pg_cron";
   readonly region: string;
   /** The instance's identifier in its region. */
   readonly identifier: string;
@@ -145,6 +147,7 @@ export function commonOf(
   if (fields.region === undefined) return undefined;
   return {
     name,
+    scheduler: "pg_cron",
     region: fields.region,
     identifier,
     admin: fields.admin ?? DEFAULTS.admin,

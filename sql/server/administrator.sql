@@ -2,7 +2,8 @@
 -- on Amazon RDS, and no more. It is never a superuser.
 --
 -- Run this as a superuser in the cron database (the one that cron.database_name names), after
--- `create extension pg_cron`. It can be run again at any time. Another name than platform_admin is set before it, in
+-- `create extension pg_cron`. A cell with scheduler: runner needs no pg_cron: make a database `cron` there, and write
+-- `set merchant_jobs.scheduler = 'runner'` before this, in the same session. It can be run again at any time. Another name than platform_admin is set before it, in
 -- the same session; a password after it, by which no file or log gets to know it:
 --
 --   psql --dbname cron --single-transaction --command "set merchant_jobs.admin = 'platform_admin'" \
@@ -12,12 +13,14 @@
 do $$
 declare
   v_admin constant text := coalesce(nullif(current_setting('merchant_jobs.admin', true), ''), 'platform_admin');
+  v_for_runner constant boolean := coalesce(current_setting('merchant_jobs.scheduler', true), '') = 'runner';
 begin
   -- A wrong database would get the rights meant for this one, and the cron database would stay open to everybody.
-  if to_regclass('cron.job') is null then
+  if to_regclass('cron.job') is null and not (v_for_runner and current_database() = 'cron') then
     raise exception 'database "%" has no pg_cron', current_database()
       using errcode = 'object_not_in_prerequisite_state',
-        hint = 'Run this in the database that cron.database_name names, after: create extension pg_cron';
+        hint = 'Run this in the database that cron.database_name names, after: create extension pg_cron. Where the '
+          'runner starts the jobs, run it in a database cron, after: set merchant_jobs.scheduler = ''runner''';
   end if;
   if not exists (select from pg_catalog.pg_roles where rolname = v_admin) then
     execute format('create role %I', v_admin);
@@ -55,16 +58,19 @@ begin
 end
 $$;
 
--- Who may schedule. pg_cron lets everybody execute schedule() and unschedule(), which only the missing right on the
--- schema holds back; two locks hold when one is opened for a moment.
-revoke usage on schema cron from public;
-revoke execute on all functions in schema cron from public;
-
+-- Who may schedule, where there is pg_cron.
 do $$
 declare
   v_admin constant text := current_setting('merchant_jobs.admin');
   v_function regprocedure;
 begin
+  if to_regclass('cron.job') is null then
+    return;
+  end if;
+  -- pg_cron lets everybody execute schedule() and unschedule(), which only the missing right on the schema holds back; two
+  -- locks hold when one is opened for a moment.
+  revoke usage on schema cron from public;
+  revoke execute on all functions in schema cron from public;
   -- Grant option: a job belongs to the role that schedules it, so the administrator lends a job role these rights for
   -- the length of one transaction and schedules as that role. Scheduling *for* another role needs a superuser.
   execute format('grant usage on schema cron to %I with grant option', v_admin);

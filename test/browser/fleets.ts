@@ -1,4 +1,10 @@
-import { type JobHealth, knowNothing, type Knowledge, type MerchantKnowledge } from "../../runner/knowledge.ts";
+import {
+  type CrontabLine,
+  type JobHealth,
+  knowNothing,
+  type Knowledge,
+  type MerchantKnowledge,
+} from "../../runner/knowledge.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -34,11 +40,13 @@ export function fleetOf(howMany: number, now: number, planted: Planted = {}): Kn
 function merchantOf(i: number, now: number, planted: Partial<JobHealth> | undefined): MerchantKnowledge {
   const merchant = `merchant${String(i).padStart(4, "0")}`;
   const suspended = i % 97 === 96;
+  const scheduler = i % 2 === 0 ? "pg_cron" : "runner";
   return {
     merchant,
     database: `merchant_${merchant}`,
     suspended,
-    scheduler: i % 2 === 0 ? "pg_cron" : "runner",
+    scheduler,
+    crontab: scheduler === "runner" ? [] : crontabOf(merchant, !suspended),
     knownSince: now - DAY,
     seenAt: now - (i % 280) * 1000,
     failure: undefined,
@@ -49,6 +57,16 @@ function merchantOf(i: number, now: number, planted: Partial<JobHealth> | undefi
     })),
     days: new Map(JOBS.map(([job]) => [job, daysOf(i, job, now, planted !== undefined)])),
   };
+}
+
+function crontabOf(merchant: string, active: boolean): readonly CrontabLine[] {
+  const jobs = JOBS.map(([job, schedule]) => ({
+    name: `${merchant}:${job}`,
+    schedule,
+    command: `CALL app.${job}()`,
+    active,
+  }));
+  return [...jobs, { name: "report", schedule: "0 1 * * *", command: undefined, active: true }];
 }
 
 function healthy(job: string, schedule: string, now: number): JobHealth {

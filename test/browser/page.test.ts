@@ -132,6 +132,21 @@ test("a merchant's own page shows its jobs, their next times and 30 days of each
   }
 });
 
+test("a merchant's own page says who starts its jobs, and shows what pg_cron has where that does", async () => {
+  const url = await serve(fleetOf(50, now));
+  const page = await open(`${url}/?merchant=merchant0002`);
+  expect(await page.locator("dl").first().innerText()).toMatch(/Started by\s+pg_cron/);
+  const lines = page.locator('[aria-label="Crontab of pg_cron"] tbody tr');
+  expect(await lines.count()).toBe(5);
+  expect(await lines.last().innerText()).toMatch(/report\s+0 1 \* \* \*\s+somebody else's\s+yes/);
+  expect(await violations(page)).toEqual([]);
+  await keep(page, "merchant-crontab");
+  await page.goto(`${url}/?merchant=merchant0003`);
+  expect(await page.locator("dl").first().innerText()).toMatch(/Started by\s+the runner/);
+  expect(await lines.count()).toBe(0);
+  await page.context().close();
+});
+
 describe("the table", () => {
   let url: string;
   beforeAll(async () => {

@@ -110,6 +110,12 @@ const jobs: readonly Cron[] = [
     "~ suspended: false => true",
   ],
   [
+    "a merchant's entry of the registry given to the runner",
+    "ember",
+    "update merchant_jobs.merchants set scheduler = 'runner' where merchant = '$id'",
+    '~ scheduler: "pg_cron" => "runner"',
+  ],
+  [
     "a merchant's entry of the registry deleted",
     "kale",
     "delete from merchant_jobs.merchants where merchant = '$id'",

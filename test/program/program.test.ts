@@ -175,7 +175,15 @@ test("a changed schedule shows as old => new without a connection, and is applie
   expect(renderSummary(summarize("test", parseEngineOutput(preview.out)))).toContain(
     "- **`dahlia`**: job `lot_expiry` schedule `0 2 * * *` => `30 2 * * *`",
   );
+  project.setMerchants({ ...merchants, dahlia: {} }, { cell: { scheduler: "runner" } });
+  const toRunner = (await project.pulumi("preview", "--diff")).out;
+  // Of the cell's files and of its probe, and of each merchant, which has no other line.
+  const shown = ["home-cron", "home-probe", ...[...Object.keys(merchants), "dahlia"].map((id) => `${id}-crontab`)];
+  expect(toRunner.split('~ scheduler: "pg_cron" => "runner"')).toHaveLength(shown.length + 1);
+  expect(toRunner).toContain(`~ ${shown.length} to update`);
+  expect(toRunner).not.toContain("~ jobs");
   expect(statementsOf(server).connections()).toBe(opened);
+  project.setMerchants({ ...merchants, dahlia: { jobs: { lot_expiry: { schedule: "30 2 * * *" } } } });
   expect((await up()).status).toBe(0);
   expect(await ask("cron", "select schedule from cron.job where jobname = 'dahlia:lot_expiry'")).toEqual([
     { schedule: "30 2 * * *" },

@@ -11,7 +11,16 @@ begin
     -- Any client may take that name.
     where a.application_name = 'pg_cron scheduler' and a.backend_type is distinct from 'client backend'
   );
-  if pg_catalog.to_regclass('cron.job_run_details') is not null then
+  -- Where the runner starts the jobs, pg_cron may be there for somebody else, and closed to us.
+  if exists (
+    select
+    from pg_catalog.pg_class as c
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = 'cron'
+      and c.relname = 'job_run_details'
+      and pg_catalog.has_schema_privilege(n.oid, 'usage')
+      and pg_catalog.has_table_privilege(c.oid, 'select')
+  ) then
     select pg_catalog.max(d.start_time)
     into last_started_at
     from (select r.start_time from cron.job_run_details as r order by r.runid desc limit 100) as d;

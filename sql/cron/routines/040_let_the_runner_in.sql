@@ -11,4 +11,4 @@ $$;
 
 grant usage on schema merchant_jobs to merchant_jobs_runner;
 grant select on merchant_jobs.merchants to merchant_jobs_runner;
-grant execute on function merchant_jobs.cell_health() to merchant_jobs_runner;
+grant execute on function merchant_jobs.cell_health(), merchant_jobs.crontab() to merchant_jobs_runner;

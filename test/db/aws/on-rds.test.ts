@@ -202,7 +202,14 @@ describe("the administrator of an instance that the stack makes", () => {
     await world.writeSecret(masterSecret ?? "", JSON.stringify({ username: "merchant_master", password }));
     const { host, port } = world.tls.own.server;
     const login = { cell: "made", region: REGION, host, port, user: "merchant_admin" };
-    address = { ...login, tls: "verify-full", ca: world.tls.authority.pem, password: iamPassword(login), rds };
+    address = {
+      ...login,
+      scheduler: "pg_cron",
+      tls: "verify-full",
+      ca: world.tls.authority.pem,
+      password: iamPassword(login),
+      rds,
+    };
     // What RDS has: its two roles, and a master user who is a member of rds_superuser, owns the cron database and may give
     // rights on pg_cron away.
     await world.tls.sql(

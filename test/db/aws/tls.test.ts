@@ -19,7 +19,8 @@ afterAll(async () => {
 
 function address(more: Partial<CellAddress> = {}): CellAddress {
   const { host, port, admin: user, password } = tls.own.server;
-  return { cell: "home", host, port, user, password, tls: "verify-full", ca: tls.authority.pem, ...more };
+  const ca = tls.authority.pem;
+  return { cell: "home", scheduler: "pg_cron", host, port, user, password, tls: "verify-full", ca, ...more };
 }
 
 const connect = (at: CellAddress) =>
@@ -60,9 +61,9 @@ describe("a server with a certificate", () => {
 
   test("of a private authority is refused where none is told", async () => {
     const { host, port, user, password } = address();
-    expect(await refusal({ cell: "home", host, port, user, password, tls: "verify-full" })).toMatch(
-      /^(?:UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET)/,
-    );
+    expect(
+      await refusal({ cell: "home", scheduler: "pg_cron", host, port, user, password, tls: "verify-full" }),
+    ).toMatch(/^(?:UNABLE_TO_VERIFY|SELF_SIGNED|UNABLE_TO_GET)/);
   });
 
   test.for<readonly [string, () => Certificate, string]>([

@@ -29,7 +29,7 @@ beforeAll(async () => {
     specOf(`shop${i}`, { jobs: { ops_cleanup: { schedule: "* * * * *" } } }),
   );
   cell = await atOnce(specs, (spec) => onboard(spec, sqlRoot, own.server));
-  files = filesOf({ root: sqlRoot, set: "merchant" });
+  files = filesOf({ root: sqlRoot, set: "merchant", address: testCell() });
 });
 afterAll(() => own.remove());
 
@@ -62,7 +62,7 @@ function isClean({ crontab: declared }: Targets, { access, migrations, crontab }
     isDeepStrictEqual(access, {}) &&
     isDeepStrictEqual(migrations?.differs, {}) &&
     isDeepStrictEqual({ ...migrations?.migrations, ...migrations?.routines }, files) &&
-    isDeepStrictEqual(crontab, { registered: true, suspended, jobs, engineJobs })
+    isDeepStrictEqual(crontab, { registered: true, suspended, scheduler: "pg_cron", jobs, engineJobs })
   );
 }
 

@@ -70,6 +70,11 @@ test(
         await expect(applyCrontab(without(changed, crontab), { patience: 0 })).rejects.toMatchObject(
           await refused(changed),
         );
+        // So does that the runner takes pg_cron's place.
+        const byRunner = { ...crontab, address: { ...crontab.address, scheduler: "runner" as const } };
+        // It would end each of them, and the command that runs is of none any more: both are named.
+        const message = expect.stringContaining(`select pg_cancel_backend(${await pid(changed)});`) as string;
+        await expect(applyCrontab(byRunner, { patience: 0 })).rejects.toMatchObject({ code: "in_use", message });
         expect(await rows(changed)).toEqual([{ active: true }]);
         await release(changed);
         expect(await ended(changed)).toBe("succeeded");

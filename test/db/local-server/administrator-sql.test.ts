@@ -60,13 +60,17 @@ test("administrator.sql makes an administrator of any name that was set before i
   expect(rows).toEqual([{ rolcreaterole: true, rolbypassrls: true, jobs: true, registry: true }]);
 });
 
-test("administrator.sql refuses a database without pg_cron, before it made anything", async () => {
-  const client = await superuserClient("postgres", own.server);
-  await client.query("select set_config('merchant_jobs.admin', $1, false)", ["astray"]);
-  await expect(client.query(await readFile(file, "utf8"))).rejects.toMatchObject({
-    code: "55000",
-    hint: expect.stringContaining("cron.database_name") as string,
-  });
-  expect((await client.query("select from pg_roles where rolname = $1", ["astray"])).rowCount).toBe(0);
-  await client.end();
-});
+test.each(["", "runner"])(
+  "administrator.sql refuses a database of another purpose, before it made anything (%j)",
+  async (set) => {
+    const client = await superuserClient("postgres", own.server);
+    await client.query("select set_config('merchant_jobs.admin', $1, false)", ["astray"]);
+    await client.query("select set_config('merchant_jobs.scheduler', $1, false)", [set]);
+    await expect(client.query(await readFile(file, "utf8"))).rejects.toMatchObject({
+      code: "55000",
+      hint: expect.stringContaining("cron.database_name") as string,
+    });
+    expect((await client.query("select from pg_roles where rolname = $1", ["astray"])).rowCount).toBe(0);
+    await client.end();
+  },
+);

@@ -37,6 +37,8 @@ test("starting twice is one server, with one address and one password", async ()
   await withOwnServer({}, async (server, folder) => {
     const pid = await postmasterPid(folder);
     expect(await startServer({ folder })).toEqual(server);
+    // The one from npm does not take its place.
+    await expect(startServer({ folder, embedded: true })).rejects.toMatchObject({ code: "other_server" });
     expect(await postmasterPid(folder)).toBe(pid);
     await expectWorking(server);
   });

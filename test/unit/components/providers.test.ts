@@ -54,6 +54,15 @@ test("edited, missing and overtaken migrations are refused in the preview", () =
   expect(reasons(migrations.check(config, {}, after))).toEqual([]);
 });
 
+test("that a cell gets pg_cron, or gives it up, is refused by no preview", () => {
+  const cron = { cell: "home", database: "cron", set: "cron", routines: {}, differs: {} };
+  const registry = { "migrations/002_create_registry.sql": "1" };
+  const before = { ...cron, migrations: { "migrations/001_enable_pg_cron.sql": "1", ...registry } };
+  const after = { ...cron, scheduler: "runner", migrations: registry };
+  expect(reasons(migrations.check(config, before, after))).toEqual([]);
+  expect(reasons(migrations.check(config, after, { ...before, scheduler: "pg_cron" }))).toEqual([]);
+});
+
 test("what identifies an object cannot change", () => {
   const inputs = { cell: "home", merchant: "acme", database: "merchant_acme", differs: {} };
   expect(reasons(access.check(config, inputs, { ...inputs, database: "other" }))).toEqual([

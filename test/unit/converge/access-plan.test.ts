@@ -2,7 +2,15 @@ import { expect, test } from "vitest";
 import { type AccessState, type AccessTarget, describeAccess, planAccess } from "../../../converge/access-plan.ts";
 
 const target: AccessTarget = {
-  address: { cell: "home", host: "127.0.0.1", port: 1, user: "admin", password: "hush", tls: "disable" },
+  address: {
+    cell: "home",
+    scheduler: "pg_cron",
+    host: "127.0.0.1",
+    port: 1,
+    user: "admin",
+    password: "hush",
+    tls: "disable",
+  },
   merchant: "acme",
   ownerRole: "acme_owner",
   appRole: "acme_app",

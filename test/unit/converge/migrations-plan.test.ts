@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { isEmptyPlan, planMigrations } from "../../../converge/migrations-plan.ts";
-import type { SqlFile } from "../../../converge/sql-files.ts";
+import { filesFor, type SqlFile } from "../../../converge/sql-files.ts";
 
 const file = (name: string, kind: SqlFile["kind"], sha256 = `sha of ${name}`): SqlFile => ({
   name,
@@ -58,6 +58,27 @@ describe("planMigrations", () => {
     expect(planMigrations(files, history, false)).toMatchObject({
       forgotten: ["engine/routines/old.sql"],
       routines: [],
+    });
+  });
+
+  test("gives a cell pg_cron's files when it gets that, and forgets them when the runner takes its place", () => {
+    const all = [
+      file("migrations/001_enable_pg_cron.sql", "migration"),
+      file("migrations/002_create_registry.sql", "migration"),
+      file("routines/010_cleanup_run_details.sql", "routine"),
+      file("routines/030_cell_health.sql", "routine"),
+    ];
+    const without = filesFor(all, "runner");
+    expect(names(without)).toEqual(["migrations/002_create_registry.sql", "routines/030_cell_health.sql"]);
+    expect(filesFor(all, "pg_cron")).toEqual(all);
+    const plan = planMigrations(all, applied(...names(without)), false);
+    if ("refused" in plan) throw new Error("refused");
+    expect(names(plan.migrations)).toEqual(["migrations/001_enable_pg_cron.sql"]);
+    expect(names(plan.routines)).toEqual(["routines/010_cleanup_run_details.sql", "routines/030_cell_health.sql"]);
+    expect(planMigrations(without, applied(...names(all)), false)).toMatchObject({
+      migrations: [],
+      routines: [],
+      forgotten: ["migrations/001_enable_pg_cron.sql", "routines/010_cleanup_run_details.sql"],
     });
   });
 

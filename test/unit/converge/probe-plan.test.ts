@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { findProblems, type ProbeFacts } from "../../../converge/probe-plan.ts";
+import { findProblems, findStopping, type PgCronFacts, type RunnerFacts } from "../../../converge/probe-plan.ts";
 
 const settings = {
   "cron.database_name": "cron",
@@ -10,7 +10,7 @@ const settings = {
   max_worker_processes: "20",
   track_activities: "on",
 };
-const well: ProbeFacts = { settings, launcher: true, orphans: {}, leftovers: [], blind: [] };
+const well: PgCronFacts = { scheduler: "pg_cron", settings, launcher: true, orphans: {}, leftovers: [], blind: [] };
 const without = (name: string) => Object.fromEntries(Object.entries(settings).filter(([key]) => key !== name));
 
 test("a cell that is well has no problem, also with a pg_cron that lacks newer settings", () => {
@@ -37,6 +37,22 @@ test.each([
 test("where pg_cron is not loaded nothing else is said", () => {
   const found = findProblems({ ...well, settings: without("cron.database_name"), launcher: false });
   expect(Object.keys(found)).toEqual(["shared_preload_libraries"]);
+});
+
+test("where the runner starts the jobs, pg_cron and its settings do not matter, and that the runner may enter does", () => {
+  const bare: RunnerFacts = {
+    scheduler: "runner",
+    settings: { track_activities: "on" },
+    blind: [],
+    runnerMayEnter: true,
+  };
+  expect(findProblems(bare)).toEqual({});
+  expect(findProblems({ ...bare, settings: { ...settings, "cron.use_background_workers": "off" } })).toEqual({});
+  expect(findStopping({ ...bare, runnerMayEnter: false })).toEqual({
+    "role merchant_jobs_runner": expect.stringContaining("grant connect on database cron to") as string,
+  });
+  const hidden = findProblems({ ...bare, settings: { track_activities: "off" }, blind: ["Owner"] });
+  expect(Object.keys(hidden)).toEqual(["track_activities", "statistics of Owner"]);
 });
 
 test("names in what is to be run are quoted", () => {

@@ -42,6 +42,8 @@ describe("a cell is refused when", () => {
     ["it does not verify", { ...good, tls: "require" }, ["tls"]],
     ["it disables TLS for another machine", { ...good, tls: "disable" }, ["tls"]],
     ["it has a CA that is not read", { ...good, host: "::1", tls: "disable", caFile: "ca.pem" }, ["caFile"]],
+    ["its scheduler is unknown", { kind: "local", scheduler: "cron" }, ["scheduler"]],
+    ["its scheduler is no text", { ...good, scheduler: true }, ["scheduler"]],
     ["its CA is no path", { ...good, caFile: "" }, ["caFile"]],
   ])("%s", ([, cell, keys]) => {
     const problems = problemsOf(cell);
@@ -71,13 +73,15 @@ describe("a cell is refused when", () => {
 
 describe("a cell that is right", () => {
   test("has the defaults for what it leaves out", () => {
-    expect(parse(good)).toEqual({ name: "main", ...good, port: 5432, tls: "verify-full" });
-    expect(parse({ kind: "local" })).toEqual({ name: "main", kind: "local" });
+    expect(parse(good)).toEqual({ name: "main", ...good, scheduler: "pg_cron", port: 5432, tls: "verify-full" });
+    expect(parse({ kind: "local" })).toEqual({ name: "main", kind: "local", scheduler: "pg_cron" });
   });
 
   test("has what it says", () => {
-    const all = { ...good, port: 6000, tls: "verify-full", caFile: "ca.pem", credential: { config: "dbPassword" } };
+    const more = { port: 6000, tls: "verify-full", caFile: "ca.pem", credential: { config: "dbPassword" } };
+    const all = { ...good, scheduler: "runner", ...more };
     expect(parse(all)).toEqual({ name: "main", ...all });
+    expect(parse({ kind: "local", scheduler: "runner" })).toMatchObject({ scheduler: "runner" });
   });
 
   test.for(["127.0.0.1", "127.8.9.1", "::1", "localhost", "LOCALHOST"])("may disable TLS on %s", (host) => {

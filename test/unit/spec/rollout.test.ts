@@ -113,7 +113,7 @@ describe("a suspended cell", () => {
       ["c", true],
       ["d", true],
     ]);
-    expect(stack.cells["home"]).toEqual({ name: "home", kind: "local", suspended: true });
+    expect(stack.cells["home"]).toEqual({ name: "home", kind: "local", scheduler: "pg_cron", suspended: true });
     expect(stack.cells["main"]).not.toHaveProperty("suspended");
   });
 

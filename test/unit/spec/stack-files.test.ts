@@ -36,13 +36,19 @@ describe("the project file", () => {
 describe("the stack files", () => {
   test("dev has three merchants: a plain one, one with a schedule of its own, a suspended one", () => {
     const { cells, merchants } = parseFile("Pulumi.dev.yaml");
-    expect(cells).toEqual({ home: { name: "home", kind: "local" } });
+    expect(cells).toEqual({ home: { name: "home", kind: "local", scheduler: "pg_cron" } });
     const told = merchants.map(({ id, suspended, jobs }) => [id, suspended, jobs["lot_expiry"]?.schedule]);
     expect(told).toEqual([
       ["acme", false, "0 2 * * *"],
       ["bluebird", false, "30 2 * * *"],
       ["coral", true, "0 2 * * *"],
     ]);
+  });
+
+  test("runner is dev where there is no pg_cron", () => {
+    const { cells, merchants } = parseFile("Pulumi.runner.yaml");
+    expect(cells).toEqual({ home: { name: "home", kind: "local", scheduler: "runner" } });
+    expect(merchants).toEqual(parseFile("Pulumi.dev.yaml").merchants);
   });
 
   test("prod has two cells that merchants share and one that a merchant has for itself, and names the key of its secrets", () => {

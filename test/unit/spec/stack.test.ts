@@ -227,17 +227,24 @@ test("the newest pg_cron that a cell needs counts its own merchants' schedules o
     cell,
     jobs: { lot_expiry: { schedule, enabled } },
   });
-  const { merchants } = parseStack({
-    cells: { plain: server("a"), seconds: server("b"), last: server("c"), empty: server("d") },
+  const stack = parseStack({
+    cells: {
+      plain: server("a"),
+      seconds: server("b"),
+      last: server("c"),
+      empty: server("d"),
+      without: { ...server("e"), scheduler: "runner" },
+    },
     merchants: {
       one: { cell: "plain" },
       two: scheduled("seconds", "30 seconds"),
       three: scheduled("last", "0 0 $ * *", false),
       four: scheduled("last", "30 seconds"),
+      five: scheduled("without", "30 seconds"),
     },
   });
-  const needs = ["plain", "seconds", "last", "empty"].map((cell) => requiredPgCron(merchants, cell));
-  expect(needs).toEqual(["1.4", "1.5", "1.6", "1.4"]);
+  const needs = Object.keys(stack.cells).map((cell) => requiredPgCron(stack, cell));
+  expect(needs).toEqual(["1.4", "1.5", "1.6", "1.4", undefined]);
 });
 
 test("any JSON gives a stack or a SpecError, and no secret under a credential's key gets into the message", () => {
