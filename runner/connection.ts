@@ -53,6 +53,8 @@ function passwordOf(name: string, { credential }: RunnerCell, environment: ReadE
 export interface Connection {
   readonly client: pg.Client;
   close(): Promise<void>;
+  /** Ends it on this side alone: what waits for an answer fails. */
+  readonly cut: () => void;
 }
 
 /**
@@ -80,7 +82,7 @@ export async function connect(server: Server, database: string, statementTimeout
     if (codeOf(error) === PROTOCOL_VIOLATION) throw pooled(server, error);
     throw notConnected(address, database, error);
   }
-  return { client, close: () => closeClient(client) };
+  return { client, close: () => closeClient(client), cut: () => streamOf(client)?.destroy() };
 }
 
 /** A server that hangs does not say goodbye: then the socket is cut. */

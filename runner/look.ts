@@ -21,10 +21,15 @@ export interface CellLook {
   /** The server's clock, asked at `askedAt` of ours. */
   readonly serverTime: number;
   readonly askedAt: number;
+  /** Of the processes that were asked for, those that the server has not. */
+  readonly gone: readonly number[];
 }
 
-/** Looks at a cell. Throws `not_connected`, and `unsupported` behind a pooler. */
-export async function lookAtCell(server: Server): Promise<CellLook> {
+/**
+ * Looks at a cell, and for processes of ours that should be there. Throws `not_connected`, and `unsupported` behind a
+ * pooler.
+ */
+export async function lookAtCell(server: Server, pids: readonly number[] = []): Promise<CellLook> {
   const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
   try {
     await assertDirect(connection, server);
@@ -40,10 +45,23 @@ export async function lookAtCell(server: Server): Promise<CellLook> {
        from merchant_jobs.merchants as m where m.dropping_since is null order by m.merchant`,
     );
     const { launcher = false, last } = health.rows[0] ?? {};
-    return { merchants: merchants.rows, launcher, lastStartedAt: last?.getTime(), ...clock };
+    const gone = pids.length === 0 ? [] : await readGone(connection.client, pids);
+    return { merchants: merchants.rows, launcher, lastStartedAt: last?.getTime(), gone, ...clock };
   } finally {
     await connection.close();
   }
+}
+
+/** Another server, in the place of one that died, may have a process of another's by that number. */
+async function readGone(client: pg.ClientBase, pids: readonly number[]): Promise<readonly number[]> {
+  const { rows } = await client.query<{ pid: number }>(
+    `select p.pid from pg_catalog.unnest($1::integer[]) as p (pid)
+     where not exists (
+       select from pg_catalog.pg_stat_activity as a where a.pid = p.pid and a.usename = current_user
+     )`,
+    [pids],
+  );
+  return rows.map(({ pid }) => pid);
 }
 
 /** A job as app.jobs has it, beside how it is. */

@@ -14,7 +14,8 @@ const EVERY = { cell: 600_000, merchant: 600_000 };
 /** Looks at every cell and visits every merchant once. What cannot be reached is in what is known; it throws nothing. */
 export async function lookOnce(addresses: readonly CellAddress[]): Promise<Knowledge> {
   const names = addresses.map(({ cell }) => cell);
-  const knowledge = knowNothing(names, EVERY, steadyNow());
+  // There is no time to wait for: what cannot be reached now is severe at once.
+  const knowledge = knowNothing(names, EVERY, 0);
   await Promise.all(
     addresses.map(async (address) => {
       const known = knowledge.cells.get(address.cell);
@@ -34,7 +35,7 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
     if (!look.launcher && look.merchants.some(({ scheduler }) => scheduler === "pg_cron"))
       known.launcherGoneSince = now;
     for (const merchant of look.merchants) {
-      const nothing = { knownSince: now, seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+      const nothing = { knownSince: 0, seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
       known.merchants.set(merchant.merchant, { ...merchant, ...nothing });
     }
   } catch (error) {

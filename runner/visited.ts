@@ -1,6 +1,9 @@
 import type { MerchantKnowledge } from "./knowledge.ts";
 import type { Registered } from "./look.ts";
 
+/** Milliseconds. The last 30 days of a merchant are read that often; each run of today is in them by then. */
+export const DAYS_EVERY = 3_600_000;
+
 /** A merchant, and when it is visited. Times are of the steady clock. */
 export interface Visited {
   readonly known: MerchantKnowledge;
@@ -24,4 +27,17 @@ export function notVisited(registered: Registered, now: number): Visited {
     failures: 0,
     retryAt: 0,
   };
+}
+
+/**
+ * The merchant that has waited the longest for its visit; undefined when none waits. Where visits take longer than there
+ * is time for, each comes late, and none never.
+ */
+export function nextToVisit(merchants: Iterable<Visited>, now: number): Visited | undefined {
+  let first: Visited | undefined;
+  for (const visited of merchants) {
+    if (visited.visiting || visited.nextVisit > now || visited.retryAt > now) continue;
+    if (first === undefined || visited.nextVisit < first.nextVisit) first = visited;
+  }
+  return first;
 }

@@ -25,8 +25,10 @@ export function renderMerchant(
       <p><a href="/">All merchants</a></p>`;
     return { code: 404, html: renderPage("No such merchant", main, now) };
   }
+  // What is wrong with its cell is its own trouble when nobody knows how its jobs are.
   const troubles = findTroubles(knowledge, now).filter(
-    (trouble) => trouble.cell === cell.cell && trouble.merchant === known.merchant,
+    ({ cell: of, merchant, severe }) =>
+      of === cell.cell && (merchant === known.merchant || (merchant === undefined && severe)),
   );
   const main = html`<p><a href="/">All merchants</a></p>
     <h1 class="${statusOf(known, troubles[0])}">${sentence(known, troubles, now)}</h1>
@@ -34,7 +36,7 @@ export function renderMerchant(
     <h2>Jobs</h2>
     ${known.jobs.length === 0 && html`<p>Its jobs have not been seen yet.</p>`}
     ${known.jobs.map((job) => jobCard(cell, known, job, troubles, now))}`;
-  return { code: 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
+  return { code: troubles[0]?.severe === true ? 503 : 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
 }
 
 function sentence(

@@ -53,7 +53,9 @@ function rowsOf({ cells }: Knowledge, troubles: readonly Trouble[]): readonly Ro
   }
   return [...cells.values()].flatMap((cell) =>
     [...cell.merchants.values()].map((known): Row => {
-      const trouble = worst.get(`${cell.cell}/${known.merchant}`);
+      const ofCell = worst.get(`${cell.cell}/`);
+      // Of a cell that does not answer nobody knows how its merchants are.
+      const trouble = ofCell?.severe === true ? ofCell : worst.get(`${cell.cell}/${known.merchant}`);
       const seen = known.jobs.map(({ lastSuccessAt }) => lastSuccessAt ?? 0);
       const lastSuccess = Math.max(0, ...seen) || undefined;
       return { cell, known, trouble, lastSuccess, status: statusOf(known, trouble) };
