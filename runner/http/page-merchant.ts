@@ -4,7 +4,7 @@ import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "../
 import { findTroubles, time, type Trouble } from "../trouble.ts";
 import { renderChart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
-import { ago, badge, renderPage, type Status } from "./layout.ts";
+import { ago, badge, renderPage } from "./layout.ts";
 import { type Page, statusOf } from "./page.ts";
 
 /** Times that are shown of what is due next. */
@@ -74,9 +74,10 @@ function jobCard(
   now: number,
 ): Html {
   const own = troubles.filter((trouble) => trouble.job === job.job);
-  const status: Status = own[0] ? (own[0].severe ? "failed" : "trouble") : job.enabled ? "ok" : "rest";
+  // Its database, or its whole cell, does not answer.
+  const isUnknown = troubles.some((trouble) => trouble.job === undefined && trouble.severe);
   return html`<section class="card" aria-label="${job.job}">
-    <h3>${job.job} ${badge(status, status === "rest" ? "switched off" : undefined)}</h3>
+    <h3>${job.job} ${jobBadge(job, own[0], isUnknown)}</h3>
     ${own.map(
       ({ text, since, next }) =>
         html`<p>${text}${since !== undefined && `, since ${time(since)}`}.<br /><code>${next}</code></p>`,
@@ -96,6 +97,12 @@ function jobCard(
     </dl>
     ${renderChart(job.job, known.days.get(job.job) ?? [], now)}
   </section>`;
+}
+
+function jobBadge({ enabled }: JobHealth, trouble: Trouble | undefined, isUnknown: boolean): Html {
+  if (trouble !== undefined) return badge(trouble.severe ? "failed" : "trouble");
+  if (!enabled) return badge("rest", "switched off");
+  return isUnknown ? badge("starting", "not known") : badge("ok");
 }
 
 /** By the server's clock, which is the one that counts. */
