@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { CRON_DATABASE } from "../converge/session.ts";
 import { assertDirect, connect, LOOK_TIMEOUT, type Server } from "./connection.ts";
-import type { DayOfRuns, JobHealth } from "./knowledge.ts";
+import { type Days, type JobHealth, NO_DAYS } from "./knowledge.ts";
 import { steadyNow } from "./steady-clock.ts";
 
 /** A merchant as the registry of its cell has it. */
@@ -141,20 +141,30 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
 }
 
 /** Reads what the jobs of a merchant did on each of the last 30 days, by job. */
-export async function readDays(client: pg.ClientBase): Promise<ReadonlyMap<string, readonly DayOfRuns[]>> {
-  const { rows } = await client.query<DayOfRuns & { job: string }>(
-    `select j.name as job, pg_catalog.to_char(r.started_at at time zone 'GMT', 'YYYY-MM-DD') as day,
-       pg_catalog.count(*)::integer as runs,
-       pg_catalog.count(*) filter (where r.status in ('failed', 'abandoned'))::integer as failures,
-       pg_catalog.sum(r.affected_rows)::float8 as rows,
-       coalesce(pg_catalog.max(extract(epoch from r.finished_at - r.started_at)), 0)::float8 as seconds
-     from app.job_runs as r join app.jobs as j on j.job_id = r.job_id
-     where r.status <> 'skipped'
-       and r.started_at >= pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'GMT') - interval '29 days'
-     group by 1, 2 order by 1, 2`,
+async function readDays(client: pg.ClientBase): Promise<Days> {
+  const { rows } = await client.query<{ days: Days | null }>(
+    `select pg_catalog.json_object_agg(d.job, d.days)::text as days
+     from (
+       select d.job, pg_catalog.json_agg(
+           pg_catalog.json_build_array(d.day, d.runs, d.failures, d.rows, d.seconds) order by d.day
+         ) as days
+       from (
+         select j.name as job, pg_catalog.to_char(r.started_at at time zone 'GMT', 'YYYY-MM-DD') as day,
+           pg_catalog.count(*) as runs,
+           pg_catalog.count(*) filter (where r.status in ('failed', 'abandoned')) as failures,
+           pg_catalog.sum(r.affected_rows) as rows,
+           pg_catalog.round(
+             coalesce(pg_catalog.max(extract(epoch from r.finished_at - r.started_at)), 0), 3
+           ) as seconds
+         from app.job_runs as r join app.jobs as j on j.job_id = r.job_id
+         where r.status <> 'skipped'
+           and r.started_at >= pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'GMT') - interval '29 days'
+         group by 1, 2
+       ) as d
+       group by d.job
+     ) as d`,
   );
-  const days = rows.map(({ job, ...day }) => [job, day] as const);
-  return new Map([...Map.groupBy(days, ([job]) => job)].map(([job, all]) => [job, all.map(([, day]) => day)]));
+  return rows[0]?.days ?? NO_DAYS;
 }
 
 /** Visits a merchant. `withDays` reads its last 30 days too. */

@@ -1,7 +1,7 @@
 import type { CellAddress } from "../converge/address.ts";
 import { messageOf } from "../converge/errors.ts";
 import type { Server } from "./connection.ts";
-import { type CellKnowledge, failedAgain, type Knowledge, knowNothing } from "./knowledge.ts";
+import { type CellKnowledge, failedAgain, type Knowledge, knowNothing, NO_DAYS } from "./knowledge.ts";
 import { lookAtCell, visitMerchant } from "./look.ts";
 import { steadyNow } from "./steady-clock.ts";
 import { age, findTroubles, judge, time } from "./trouble.ts";
@@ -35,7 +35,7 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
     if (!look.launcher && look.merchants.some(({ scheduler }) => scheduler === "pg_cron"))
       known.launcherGoneSince = now;
     for (const merchant of look.merchants) {
-      const nothing = { knownSince: 0, seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+      const nothing = { knownSince: 0, seenAt: undefined, failure: undefined, jobs: [], days: NO_DAYS };
       known.merchants.set(merchant.merchant, { ...merchant, ...nothing });
     }
   } catch (error) {

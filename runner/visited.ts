@@ -1,4 +1,4 @@
-import type { MerchantKnowledge } from "./knowledge.ts";
+import { type MerchantKnowledge, NO_DAYS } from "./knowledge.ts";
 import type { Registered } from "./look.ts";
 
 /** Milliseconds. The last 30 days of a merchant are read that often; each run of today is in them by then. */
@@ -18,7 +18,7 @@ export interface Visited {
 
 /** A merchant that the registry has and that is to be visited at once. */
 export function notVisited(registered: Registered, now: number): Visited {
-  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map() };
+  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: NO_DAYS };
   return {
     known: { ...registered, knownSince: now, ...nothing },
     nextVisit: 0,

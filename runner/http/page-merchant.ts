@@ -1,6 +1,6 @@
 import { nextDue } from "../../spec/due.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
-import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import { type CellKnowledge, daysOfJob, type JobHealth, type Knowledge, type MerchantKnowledge } from "../knowledge.ts";
 import { findTroubles, time, type Trouble } from "../trouble.ts";
 import { renderChart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
@@ -95,7 +95,7 @@ function jobCard(
           <dd>since ${time(job.runningSince)}</dd>`
       }
     </dl>
-    ${renderChart(job.job, known.days.get(job.job) ?? [], now)}
+    ${renderChart(job.job, daysOfJob(known.days, job.job), now)}
   </section>`;
 }
 

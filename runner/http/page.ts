@@ -124,15 +124,8 @@ function strip(rows: readonly Row[]): Html {
     <svg class="strip" viewBox="0 0 ${across * 10} ${high * 10}" role="img" aria-label="${words}">
       ${rows.map(
         ({ known, status }, i) =>
-          html`<rect
-            class="${status}"
-            x="${(i % across) * 10 + 1}"
-            y="${Math.floor(i / across) * 10 + 1}"
-            width="8"
-            height="8"
-            rx="1.5"
-            ><title>${known.merchant}: ${STATUS_WORDS[status]}</title></rect
-          >`,
+          // prettier-ignore
+          html`<rect class="${status}" x="${(i % across) * 10 + 1}" y="${Math.floor(i / across) * 10 + 1}" width="8" height="8" rx="1.5"><title>${known.merchant}: ${STATUS_WORDS[status]}</title></rect>`,
       )}
     </svg>
     <ul class="key">
