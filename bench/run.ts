@@ -17,6 +17,10 @@ const BENCHES: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "a run of a job with 1,000,000 due lots (--lots N) against one statement that does the same",
     load: async () => (await import("./jobs.bench.ts")).benchJobs,
   },
+  runner: {
+    about: "the runner with 1,000 merchants (--merchants N): memory, page, calls against pgbench -C, a minute's jobs",
+    load: async () => (await import("./runner.bench.ts")).benchRunner,
+  },
 };
 
 const [name, ...args] = process.argv.slice(2);

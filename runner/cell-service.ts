@@ -5,20 +5,19 @@ import { backoff } from "./backoff.ts";
 import { cancel, type Server } from "./connection.ts";
 import { DueJobs } from "./due-jobs.ts";
 import { type CellKnowledge, failedAgain, learnCrontabs, type MerchantKnowledge } from "./knowledge.ts";
+import { LiveRuns } from "./live-runs.ts";
 import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
 import { leftByPgCron } from "./rescue.ts";
 import { TaskQueue } from "./queue.ts";
 import { makeCall, type Outcome, type Task } from "./run.ts";
 import { ServerClock, steadyNow } from "./steady-clock.ts";
 import { logCall } from "./run-log.ts";
-import { notVisited, type Visited } from "./visited.ts";
+import { DAYS_EVERY, nextToVisit, notVisited, type Visited } from "./visited.ts";
 
 /** Milliseconds from one look at what is due to the next. */
 const TICK = 100;
 /** Visits that a cell has at once at most; runs have a limit of their own. */
 const VISITS_AT_ONCE = 2;
-/** Milliseconds. The last 30 days are read that often; each run of today is in them by then. */
-const DAYS_EVERY = 3_600_000;
 /** SQLSTATE of app.begin_run: the due time is in the future, by the server's clock. */
 const NOT_DUE_YET = "MJ011";
 
@@ -42,7 +41,7 @@ export class CellService {
   readonly #due = new DueJobs();
   readonly #queue = new TaskQueue();
   readonly #merchants = new Map<string, Visited>();
-  readonly #pids = new Map<Task, number>();
+  readonly #live = new LiveRuns();
   #ticker: NodeJS.Timeout | undefined;
   #nextLook = 0;
   #nextCrontabs = 0;
@@ -72,7 +71,7 @@ export class CellService {
     while (this.#queue.running > 0 && steadyNow() < end) await pause(25);
     const last = steadyNow() + 3_000;
     // All at once: on a server that hangs each would wait for its connection.
-    for (const pid of this.#pids.values()) {
+    for (const pid of this.#live.pids()) {
       void cancel(this.#options.server, pid).catch((error: unknown) => {
         this.#options.log.warn({ err: error }, "a run could not be cancelled; it goes on by itself, or is abandoned");
       });
@@ -94,7 +93,10 @@ export class CellService {
     this.#looking = true;
     const { log, cellEvery } = this.#options;
     try {
-      const look = await this.#connected(() => lookAtCell(this.#options.server, steadyNow() >= this.#nextCrontabs));
+      const withCrontabs = steadyNow() >= this.#nextCrontabs;
+      const look = await this.#connected(() => lookAtCell(this.#options.server, this.#live.pids(), withCrontabs));
+      const dead = this.#live.notFound(look.gone);
+      if (dead > 0) log.warn({ runs: dead }, "runs that the server knows nothing of were given up");
       const wasSet = this.#clock.learn(look.serverTime, look.askedAt);
       if (this.#known.failure) log.info("the cell answers again");
       this.#failures = 0;
@@ -164,11 +166,10 @@ export class CellService {
   }
 
   #startVisits(now: number): void {
-    if (this.#stopping || this.#away || this.#visits >= VISITS_AT_ONCE) return;
-    for (const visited of this.#merchants.values()) {
-      if (visited.visiting || visited.nextVisit > now || visited.retryAt > now) continue;
-      void this.#visit(visited);
-      if (this.#visits >= VISITS_AT_ONCE) return;
+    while (!this.#stopping && !this.#away && this.#visits < VISITS_AT_ONCE) {
+      const next = nextToVisit(this.#merchants.values(), now);
+      if (next === undefined) return;
+      void this.#visit(next);
     }
   }
 
@@ -245,17 +246,16 @@ export class CellService {
   }
 
   async #run(task: Task): Promise<void> {
-    const { server, observe } = this.#options;
     const visited = this.#merchants.get(task.merchant);
     try {
       const outcome = await this.#connected(() =>
-        makeCall(server, task, (pid) => {
+        makeCall(this.#options.server, task, (run) => {
           if (this.#stopping) throw new Error("the runner stops");
-          this.#pids.set(task, pid);
+          this.#live.begin(task, run);
         }),
       );
       logCall(this.#options.log, task, outcome);
-      observe(task, outcome);
+      this.#options.observe(task, outcome);
       if (outcome.error?.code === NOT_DUE_YET) {
         // The server's clock was set back since the last look: ask it again before anything else.
         this.#nextLook = 0;
@@ -270,7 +270,7 @@ export class CellService {
         this.#queue.add(task);
       }
     } finally {
-      this.#pids.delete(task);
+      this.#live.end(task);
       this.#queue.done(task);
       if (!this.#stopping && !this.#away) this.#startRuns(steadyNow());
     }

@@ -62,6 +62,8 @@ function passwordOf(name: string, cell: RunnerCell, environment: ReadEnvironment
 export interface Connection {
   readonly client: pg.Client;
   close(): Promise<void>;
+  /** Ends it on this side alone: what waits for an answer fails. */
+  readonly cut: () => void;
 }
 
 /**
@@ -91,7 +93,7 @@ export async function connect(server: Server, database: string, statementTimeout
     if (codeOf(error) === PROTOCOL_VIOLATION) throw pooled(server, error);
     throw notConnected(address, database, error);
   }
-  return { client, close: () => closeClient(client) };
+  return { client, close: () => closeClient(client), cut: () => streamOf(client)?.destroy() };
 }
 
 /** A server that hangs does not say goodbye: then the socket is cut. */

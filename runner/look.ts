@@ -3,7 +3,7 @@ import { CRON_DATABASE } from "../converge/session.ts";
 import { codeOf } from "../converge/errors.ts";
 import type { Scheduler } from "../spec/cells.ts";
 import { assertDirect, connect, LOOK_TIMEOUT, type Server } from "./connection.ts";
-import type { CrontabLine, DayOfRuns, JobHealth } from "./knowledge.ts";
+import { type CrontabLine, type Days, type JobHealth, NO_DAYS } from "./knowledge.ts";
 import { steadyNow } from "./steady-clock.ts";
 
 /** A merchant as the registry of its cell has it. */
@@ -24,12 +24,21 @@ export interface CellLook {
   /** The server's clock, asked at `askedAt` of ours. */
   readonly serverTime: number;
   readonly askedAt: number;
+  /** Of the processes that were asked for, those that the server has not. */
+  readonly gone: readonly number[];
   /** What pg_cron has of each merchant, by its name; undefined when it was not asked for. */
   readonly crontabs?: ReadonlyMap<string, readonly CrontabLine[]>;
 }
 
-/** Looks at a cell; `withCrontabs` at what pg_cron has too. Throws `not_connected`, and `unsupported` behind a pooler. */
-export async function lookAtCell(server: Server, withCrontabs = false): Promise<CellLook> {
+/**
+ * Looks at a cell, and for processes of ours that should be there; `withCrontabs` at what pg_cron has too. Throws
+ * `not_connected`, and `unsupported` behind a pooler.
+ */
+export async function lookAtCell(
+  server: Server,
+  pids: readonly number[] = [],
+  withCrontabs = false,
+): Promise<CellLook> {
   const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
   try {
     await assertDirect(connection, server);
@@ -51,6 +60,7 @@ export async function lookAtCell(server: Server, withCrontabs = false): Promise<
       launcher: launcher || isNeeded ? launcher : undefined,
       lastStartedAt: last?.getTime(),
       ...clock,
+      gone: pids.length === 0 ? [] : await readGone(connection.client, pids),
       ...(withCrontabs && { crontabs: await readCrontabs(connection.client) }),
     };
   } finally {
@@ -79,6 +89,18 @@ async function readCrontabs(client: pg.ClientBase): Promise<ReadonlyMap<string, 
     if (codeOf(error) === UNDEFINED_FUNCTION) return new Map();
     throw error;
   }
+}
+
+/** Another server, in the place of one that died, may have a process of another's by that number. */
+async function readGone(client: pg.ClientBase, pids: readonly number[]): Promise<readonly number[]> {
+  const { rows } = await client.query<{ pid: number }>(
+    `select p.pid from pg_catalog.unnest($1::integer[]) as p (pid)
+     where not exists (
+       select from pg_catalog.pg_stat_activity as a where a.pid = p.pid and a.usename = current_user
+     )`,
+    [pids],
+  );
+  return rows.map(({ pid }) => pid);
 }
 
 /** A job as app.jobs has it, beside how it is. */
@@ -158,20 +180,30 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
 }
 
 /** Reads what the jobs of a merchant did on each of the last 30 days, by job. */
-export async function readDays(client: pg.ClientBase): Promise<ReadonlyMap<string, readonly DayOfRuns[]>> {
-  const { rows } = await client.query<DayOfRuns & { job: string }>(
-    `select j.name as job, pg_catalog.to_char(r.started_at at time zone 'GMT', 'YYYY-MM-DD') as day,
-       pg_catalog.count(*)::integer as runs,
-       pg_catalog.count(*) filter (where r.status in ('failed', 'abandoned'))::integer as failures,
-       pg_catalog.sum(r.affected_rows)::float8 as rows,
-       coalesce(pg_catalog.max(extract(epoch from r.finished_at - r.started_at)), 0)::float8 as seconds
-     from app.job_runs as r join app.jobs as j on j.job_id = r.job_id
-     where r.status <> 'skipped'
-       and r.started_at >= pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'GMT') - interval '29 days'
-     group by 1, 2 order by 1, 2`,
+async function readDays(client: pg.ClientBase): Promise<Days> {
+  const { rows } = await client.query<{ days: Days | null }>(
+    `select pg_catalog.json_object_agg(d.job, d.days)::text as days
+     from (
+       select d.job, pg_catalog.json_agg(
+           pg_catalog.json_build_array(d.day, d.runs, d.failures, d.rows, d.seconds) order by d.day
+         ) as days
+       from (
+         select j.name as job, pg_catalog.to_char(r.started_at at time zone 'GMT', 'YYYY-MM-DD') as day,
+           pg_catalog.count(*) as runs,
+           pg_catalog.count(*) filter (where r.status in ('failed', 'abandoned')) as failures,
+           pg_catalog.sum(r.affected_rows) as rows,
+           pg_catalog.round(
+             coalesce(pg_catalog.max(extract(epoch from r.finished_at - r.started_at)), 0), 3
+           ) as seconds
+         from app.job_runs as r join app.jobs as j on j.job_id = r.job_id
+         where r.status <> 'skipped'
+           and r.started_at >= pg_catalog.date_trunc('day', pg_catalog.clock_timestamp(), 'GMT') - interval '29 days'
+         group by 1, 2
+       ) as d
+       group by d.job
+     ) as d`,
   );
-  const days = rows.map(({ job, ...day }) => [job, day] as const);
-  return new Map([...Map.groupBy(days, ([job]) => job)].map(([job, all]) => [job, all.map(([, day]) => day)]));
+  return rows[0]?.days ?? NO_DAYS;
 }
 
 /** Visits a merchant. `withDays` reads its last 30 days too. */

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { messageOf } from "../converge/errors.ts";
 import { connect, type Server } from "./connection.ts";
+import type { LiveRun } from "./live-runs.ts";
 import { type JobLook, readJobs } from "./look.ts";
 
 /** A call that is to be made. */
@@ -45,11 +46,11 @@ const OVER_LIMIT = 15 * 60_000;
  * Makes one call on a connection of its own, then asks on it what came of it. An error that the call raised is part of
  * the outcome; throws what went wrong with the connection. `started` gets the process, by which it can be cancelled.
  */
-export async function makeCall(server: Server, task: Task, started: (pid: number) => void): Promise<Outcome> {
+export async function makeCall(server: Server, task: Task, started: (run: LiveRun) => void): Promise<Outcome> {
   const connection = await connect(server, task.database, task.timeLimitSeconds * 1000 + OVER_LIMIT);
   const { client } = connection;
   try {
-    started((client as unknown as { processID: number }).processID);
+    started({ pid: (client as unknown as { processID: number }).processID, cut: connection.cut });
     let error: Outcome["error"];
     try {
       if (task.job === undefined) await client.query("call app.run_overdue()");

@@ -1,7 +1,7 @@
 import type { ServerAddress } from "../converge/address.ts";
 import { messageOf } from "../converge/errors.ts";
 import type { Server } from "./connection.ts";
-import { type CellKnowledge, failedAgain, type Knowledge, knowNothing, schedulersOf } from "./knowledge.ts";
+import { type CellKnowledge, failedAgain, type Knowledge, knowNothing, NO_DAYS, schedulersOf } from "./knowledge.ts";
 import { lookAtCell, visitMerchant } from "./look.ts";
 import { steadyNow } from "./steady-clock.ts";
 import { age, findTroubles, judge, time } from "./trouble.ts";
@@ -14,7 +14,8 @@ const EVERY = { cell: 600_000, merchant: 600_000 };
 /** Looks at every cell and visits every merchant once. What cannot be reached is in what is known; it throws nothing. */
 export async function lookOnce(addresses: readonly ServerAddress[]): Promise<Knowledge> {
   const names = addresses.map(({ cell }) => cell);
-  const knowledge = knowNothing(names, EVERY, steadyNow());
+  // There is no time to wait for: what cannot be reached now is severe at once.
+  const knowledge = knowNothing(names, EVERY, 0);
   await Promise.all(
     addresses.map(async (address) => {
       const known = knowledge.cells.get(address.cell);
@@ -33,14 +34,7 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
     known.clockSkew = look.serverTime - Date.now() + (now - look.askedAt);
     if (look.launcher === false) known.launcherGoneSince = now;
     for (const merchant of look.merchants) {
-      const nothing = {
-        knownSince: now,
-        seenAt: undefined,
-        failure: undefined,
-        jobs: [],
-        days: new Map(),
-        crontab: [],
-      };
+      const nothing = { knownSince: 0, seenAt: undefined, failure: undefined, jobs: [], days: NO_DAYS, crontab: [] };
       known.merchants.set(merchant.merchant, { ...merchant, ...nothing });
     }
   } catch (error) {

@@ -1,5 +1,8 @@
-import type { MerchantKnowledge } from "./knowledge.ts";
+import { type MerchantKnowledge, NO_DAYS } from "./knowledge.ts";
 import type { Registered } from "./look.ts";
+
+/** Milliseconds. The last 30 days of a merchant are read that often; each run of today is in them by then. */
+export const DAYS_EVERY = 3_600_000;
 
 /** A merchant, and when it is visited. Times are of the steady clock. */
 export interface Visited {
@@ -15,7 +18,7 @@ export interface Visited {
 
 /** A merchant that the registry has and that is to be visited at once. */
 export function notVisited(registered: Registered, now: number): Visited {
-  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: new Map(), crontab: [] };
+  const nothing = { seenAt: undefined, failure: undefined, jobs: [], days: NO_DAYS, crontab: [] };
   return {
     known: { ...registered, knownSince: now, ...nothing },
     nextVisit: 0,
@@ -24,4 +27,17 @@ export function notVisited(registered: Registered, now: number): Visited {
     failures: 0,
     retryAt: 0,
   };
+}
+
+/**
+ * The merchant that has waited the longest for its visit; undefined when none waits. Where visits take longer than there
+ * is time for, each comes late, and none never.
+ */
+export function nextToVisit(merchants: Iterable<Visited>, now: number): Visited | undefined {
+  let first: Visited | undefined;
+  for (const visited of merchants) {
+    if (visited.visiting || visited.nextVisit > now || visited.retryAt > now) continue;
+    if (first === undefined || visited.nextVisit < first.nextVisit) first = visited;
+  }
+  return first;
 }

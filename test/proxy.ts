@@ -22,6 +22,8 @@ export interface Proxy {
   stopAt(boundary: Boundary): Promise<void>;
   /** Lets everything through again, on new connections. */
   resume(): void;
+  /** As `resume`, and those that there are stay open and silent, as those to a machine that is gone. */
+  replace(): void;
   close(): Promise<void>;
 }
 
@@ -38,6 +40,8 @@ export async function startProxy(target: { readonly host: string; readonly port:
   /** and nothing goes on any more. */
   let stopped = false;
   const sockets = new Set<Socket>();
+  /** Connections that began before the n-th `replace` are silent. */
+  let replaced = 0;
 
   const reach = (): void => {
     stopped = true;
@@ -48,6 +52,8 @@ export async function startProxy(target: { readonly host: string; readonly port:
     const frontend = new MessageReader("startup");
     let answer: MessageReader | undefined;
     let parsed = "";
+    const began = replaced;
+    const isSilent = () => began < replaced;
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -57,12 +63,12 @@ export async function startProxy(target: { readonly host: string; readonly port:
       socket.on("error", () => undefined);
       socket.on("close", () => {
         sockets.delete(socket);
-        other.destroy();
+        if (!isSilent()) other.destroy();
       });
     }
     client.on("data", (chunk) => {
       for (const message of frontend.read(chunk)) {
-        if (stopped) return;
+        if (stopped || isSilent()) return;
         if (message.type === "P") parsed = textOf(message);
         if (isStatement(message)) {
           count += 1;
@@ -80,6 +86,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
       }
     });
     upstream.on("data", (chunk) => {
+      if (isSilent()) return;
       if (answer === undefined) client.write(chunk);
       // It is executed, and committed if it was not in a transaction, when the server is ready for the next one.
       else if (answer.read(chunk).some(({ type }) => type === "Z")) reach();
@@ -104,6 +111,12 @@ export async function startProxy(target: { readonly host: string; readonly port:
       caught = false;
       stopped = false;
       for (const socket of sockets) socket.destroy();
+    },
+    replace() {
+      stop = undefined;
+      caught = false;
+      stopped = false;
+      replaced += 1;
     },
     async close() {
       for (const socket of sockets) socket.destroy();

@@ -6,6 +6,8 @@ export class Html {
   }
 }
 
+const NEEDS_ESCAPE = /[&<>"']/;
+
 type Part = Html | string | number | undefined | false | readonly Part[];
 
 /** A template of HTML: everything that is put into it is escaped, except what is HTML already. */
@@ -17,5 +19,7 @@ function write(part: Part): string {
   if (part === undefined || part === false) return "";
   if (part instanceof Html) return part.text;
   if (typeof part === "object") return part.map(write).join("");
-  return String(part).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  const text = String(part);
+  // Most need nothing, and a page of a thousand merchants has many.
+  return NEEDS_ESCAPE.test(text) ? text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`) : text;
 }

@@ -1,10 +1,10 @@
 import { nextDue } from "../../spec/due.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
-import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import { type CellKnowledge, daysOfJob, type JobHealth, type Knowledge, type MerchantKnowledge } from "../knowledge.ts";
 import { findTroubles, time, type Trouble } from "../trouble.ts";
 import { renderChart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
-import { ago, badge, renderPage, type Status } from "./layout.ts";
+import { ago, badge, renderPage } from "./layout.ts";
 import { type Page, schedulerName, statusOf } from "./page.ts";
 
 /** Times that are shown of what is due next. */
@@ -25,8 +25,10 @@ export function renderMerchant(
       <p><a href="/">All merchants</a></p>`;
     return { code: 404, html: renderPage("No such merchant", main, now) };
   }
+  // What is wrong with its cell is its own trouble when nobody knows how its jobs are.
   const troubles = findTroubles(knowledge, now).filter(
-    (trouble) => trouble.cell === cell.cell && trouble.merchant === known.merchant,
+    ({ cell: of, merchant, severe }) =>
+      of === cell.cell && (merchant === known.merchant || (merchant === undefined && severe)),
   );
   const main = html`<p><a href="/">All merchants</a></p>
     <h1 class="${statusOf(known, troubles[0])}">${sentence(known, troubles, now)}</h1>
@@ -35,7 +37,7 @@ export function renderMerchant(
     ${known.jobs.length === 0 && html`<p>Its jobs have not been seen yet.</p>`}
     ${known.jobs.map((job) => jobCard(cell, known, job, troubles, now))}
     ${known.scheduler === "pg_cron" && crontab(known)}`;
-  return { code: 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
+  return { code: troubles[0]?.severe === true ? 503 : 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
 }
 
 function sentence(
@@ -105,9 +107,10 @@ function jobCard(
   now: number,
 ): Html {
   const own = troubles.filter((trouble) => trouble.job === job.job);
-  const status: Status = own[0] ? (own[0].severe ? "failed" : "trouble") : job.enabled ? "ok" : "rest";
+  // Its database, or its whole cell, does not answer.
+  const isUnknown = troubles.some((trouble) => trouble.job === undefined && trouble.severe);
   return html`<section class="card" aria-label="${job.job}">
-    <h3>${job.job} ${badge(status, status === "rest" ? "switched off" : undefined)}</h3>
+    <h3>${job.job} ${jobBadge(job, own[0], isUnknown)}</h3>
     ${own.map(
       ({ text, since, next }) =>
         html`<p>${text}${since !== undefined && `, since ${time(since)}`}.<br /><code>${next}</code></p>`,
@@ -125,8 +128,14 @@ function jobCard(
           <dd>since ${time(job.runningSince)}</dd>`
       }
     </dl>
-    ${renderChart(job.job, known.days.get(job.job) ?? [], now)}
+    ${renderChart(job.job, daysOfJob(known.days, job.job), now)}
   </section>`;
+}
+
+function jobBadge({ enabled }: JobHealth, trouble: Trouble | undefined, isUnknown: boolean): Html {
+  if (trouble !== undefined) return badge(trouble.severe ? "failed" : "trouble");
+  if (!enabled) return badge("rest", "switched off");
+  return isUnknown ? badge("starting", "not known") : badge("ok");
 }
 
 /** By the server's clock, which is the one that counts. */

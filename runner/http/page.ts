@@ -54,7 +54,9 @@ function rowsOf({ cells }: Knowledge, troubles: readonly Trouble[]): readonly Ro
   }
   return [...cells.values()].flatMap((cell) =>
     [...cell.merchants.values()].map((known): Row => {
-      const trouble = worst.get(`${cell.cell}/${known.merchant}`);
+      const ofCell = worst.get(`${cell.cell}/`);
+      // Of a cell that does not answer nobody knows how its merchants are.
+      const trouble = ofCell?.severe === true ? ofCell : worst.get(`${cell.cell}/${known.merchant}`);
       const seen = known.jobs.map(({ lastSuccessAt }) => lastSuccessAt ?? 0);
       const lastSuccess = Math.max(0, ...seen) || undefined;
       return { cell, known, trouble, lastSuccess, status: statusOf(known, trouble) };
@@ -123,15 +125,8 @@ function strip(rows: readonly Row[]): Html {
     <svg class="strip" viewBox="0 0 ${across * 10} ${high * 10}" role="img" aria-label="${words}">
       ${rows.map(
         ({ known, status }, i) =>
-          html`<rect
-            class="${status}"
-            x="${(i % across) * 10 + 1}"
-            y="${Math.floor(i / across) * 10 + 1}"
-            width="8"
-            height="8"
-            rx="1.5"
-            ><title>${known.merchant}: ${STATUS_WORDS[status]}</title></rect
-          >`,
+          // prettier-ignore
+          html`<rect class="${status}" x="${(i % across) * 10 + 1}" y="${Math.floor(i / across) * 10 + 1}" width="8" height="8" rx="1.5"><title>${known.merchant}: ${STATUS_WORDS[status]}</title></rect>`,
       )}
     </svg>
     <ul class="key">

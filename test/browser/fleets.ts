@@ -1,5 +1,6 @@
 import {
   type CrontabLine,
+  type DayRow,
   type JobHealth,
   knowNothing,
   type Knowledge,
@@ -55,7 +56,7 @@ function merchantOf(i: number, now: number, planted: Partial<JobHealth> | undefi
       enabled: !suspended,
       ...(job === "lot_expiry" ? planted : {}),
     })),
-    days: new Map(JOBS.map(([job]) => [job, daysOf(i, job, now, planted !== undefined)])),
+    days: JSON.stringify(Object.fromEntries(JOBS.map(([job]) => [job, daysOf(i, job, now, planted !== undefined)]))),
   };
 }
 
@@ -91,12 +92,12 @@ function healthy(job: string, schedule: string, now: number): JobHealth {
   };
 }
 
-function daysOf(seed: number, job: string, now: number, withFailures: boolean) {
-  return Array.from({ length: 30 }, (_, i) => ({
-    day: new Date(now - (29 - i) * DAY).toISOString().slice(0, 10),
-    runs: job === "ops_cleanup" ? 288 : 1,
-    failures: withFailures && i > 26 ? 1 : 0,
-    rows: ((seed + 3) * (i + 7) * 37) % 900,
-    seconds: 0.1 + (((seed + 5) * (i + 3)) % 40) / 10,
-  }));
+function daysOf(seed: number, job: string, now: number, withFailures: boolean): readonly DayRow[] {
+  return Array.from({ length: 30 }, (_, i) => [
+    new Date(now - (29 - i) * DAY).toISOString().slice(0, 10),
+    job === "ops_cleanup" ? 288 : 1,
+    withFailures && i > 26 ? 1 : 0,
+    ((seed + 3) * (i + 7) * 37) % 900,
+    0.1 + (((seed + 5) * (i + 3)) % 40) / 10,
+  ]);
 }

@@ -5,7 +5,7 @@ import type { RunningServer } from "../../local/postgres.ts";
 import { parseConfig, RUNNER_ROLE, type RunnerConfig } from "../../runner/config.ts";
 import { type Fleet, startFleet } from "../../runner/fleet.ts";
 import { createLog } from "../../runner/log.ts";
-import { superuserClient } from "../server.ts";
+import { superuserClient, waitFor } from "../server.ts";
 
 /** The password of the runner's role on test servers. */
 export const PASSWORD = "runner-test-password";
@@ -70,14 +70,27 @@ export function startTestFleet(config: RunnerConfig, password = PASSWORD): TestF
 export interface RunnerProcess {
   readonly child: ChildProcess;
   output(): string;
+  /** Where it answers, once it does. */
+  url(): Promise<string>;
   /** Its exit status, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
+/** What is different about a process: what else it has in its environment, and where the program is. */
+export interface ProcessOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Default: this repository. */
+  readonly folder?: string;
+  readonly args?: readonly string[];
+}
+
 /** Starts the program. */
-export function startRunner(config: RunnerConfig, ...args: readonly string[]): RunnerProcess {
-  const child = spawn(process.execPath, [path.join(import.meta.dirname, "..", "..", "runner", "main.ts"), ...args], {
-    env: { ...process.env, MERCHANT_JOBS_RUNNER_CONFIG: JSON.stringify(config), [VARIABLE]: PASSWORD },
+export function startRunner(config: RunnerConfig, { env, folder, args = [] }: ProcessOptions = {}): RunnerProcess {
+  const cwd = folder ?? path.join(import.meta.dirname, "..", "..");
+  // As `npm run runner` does: 4 MB for what is young, which is most of what it makes, is enough.
+  const child = spawn(process.execPath, ["--max-semi-space-size=4", path.join("runner", "main.ts"), ...args], {
+    cwd,
+    env: { ...process.env, MERCHANT_JOBS_RUNNER_CONFIG: JSON.stringify(config), [VARIABLE]: PASSWORD, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
@@ -89,5 +102,13 @@ export function startRunner(config: RunnerConfig, ...args: readonly string[]): R
       resolve(code ?? signal ?? -1);
     });
   });
-  return { child, ended, output: () => output };
+  const url = () =>
+    waitFor(
+      () => {
+        if (child.exitCode !== null) throw new Error(`the runner ended: ${output}`);
+        return /"address":"([^"]+)"/.exec(output)?.[1];
+      },
+      { what: "the runner listens" },
+    );
+  return { child, ended, url, output: () => output };
 }

@@ -191,6 +191,32 @@ describe("the runner", () => {
     }
   });
 
+  test("after SIGTERM it takes nothing new, lets a run end that does so within its grace, and exits with 0", async () => {
+    const { db } = await runnerMerchant("theta");
+    const [lot] = await db.dueLots(1);
+    await db.rows(`${EVERY_SECOND} where name = 'lot_expiry'`);
+    const holder = await db.holdLot(lot!);
+    const runner = startRunner(runnerConfig(own.server, { graceSeconds: 20 }));
+    try {
+      await waitFor(
+        async () => (await db.rows("select from pg_stat_activity where wait_event_type = 'Lock'")).length > 0,
+        {
+          what: "the run waits for the lot",
+        },
+      );
+      runner.child.kill("SIGTERM");
+      await waitFor(() => runner.output().includes("takes nothing new"), { what: "it has heard" });
+      // Its job comes due again meanwhile.
+      await new Promise((go) => setTimeout(go, 1_500));
+      await holder.client.query("rollback");
+      expect(await runner.ended, runner.output()).toBe(0);
+      expect((await db.runs()).map(({ status, affected }) => [status, affected])).toEqual([["succeeded", 1]]);
+    } finally {
+      runner.child.kill("SIGKILL");
+      await db.close();
+    }
+  });
+
   test("after SIGTERM it takes nothing new, cancels within its grace what does not end, and exits with 0", async () => {
     const { db } = await runnerMerchant("eta");
     await makeTestJobs(db);

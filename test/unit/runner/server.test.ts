@@ -81,6 +81,20 @@ describe("what is too old, or wrong with a clock", () => {
   });
 });
 
+test("of a cell that does not answer no page says that a merchant is on time", async () => {
+  const fleet = fleetOf(2, now);
+  const app = server("127.0.0.1", undefined, fleet);
+  expect((await app.inject("/")).body).toContain("on time");
+  expect((await app.inject("/?merchant=merchant0000")).statusCode).toBe(200);
+  const home = fleet.cells.get("home")!;
+  home.failure = { message: "nobody is there", since: now - 3_600_000 };
+  home.seenAt = now - 3_600_000;
+  for (const url of ["/", "/?merchant=merchant0000"]) {
+    const { statusCode, body } = await app.inject(url);
+    expect([statusCode, body.includes("on time"), body.includes("nobody is there")], url).toEqual([503, false, true]);
+  }
+});
+
 describe("the configuration", () => {
   test("has defaults for everything but where the cells are", () => {
     expect(parseConfig("cells: {home: {host: db.example.com, credential: {file: /run/secrets/x}}}", "it")).toEqual({

@@ -88,6 +88,7 @@ describe("a cell on RDS that is right", () => {
     expect(stackOf({ "eu-1": made, "old-1": adopted }).cells).toEqual({
       "eu-1": {
         name: "eu-1",
+        scheduler: "pg_cron",
         ...made,
         identifier: "merchant-jobs-eu-1",
         admin: "merchant_admin",
@@ -114,6 +115,7 @@ describe("a cell on RDS that is right", () => {
       },
       "old-1": {
         name: "old-1",
+        scheduler: "pg_cron",
         ...adopted,
         port: 5432,
         admin: "merchant_admin",
