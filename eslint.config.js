@@ -41,6 +41,7 @@ export default tseslint.config(
   mayNotImport(["runner/**"], ["components", "local", "report", "test"], "the runner knows spec/ and converge/ only"),
   mayNotImport(["local/**"], ["report", "test"], "nothing imports report/ or test/"),
   mayNotImport(["report/**"], ["converge", "components", "test", "runner"], "report/ reads what engines print"),
+  { files: ["vitest.config.ts"], rules: { "no-restricted-imports": "off" } },
   { files: ["test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
   { files: ["local/**", "bench/**", "report/*.ts", "test/long.ts"], rules: { "no-console": "off" } },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },

@@ -6,8 +6,8 @@ const globalSetup = "test/global-server.ts";
 
 export default defineConfig({
   test: {
-    // Two cores are what a build machine has at least; vitest alone would leave one of them idle.
-    maxWorkers: 2,
+    // Two cores are what a build machine has at least; one of three files is often waiting for pg_cron's next minute.
+    maxWorkers: 3,
     projects: [
       // Pure: no server, no process but Node's own. Seconds, on a machine that does nothing else.
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 120_000 } },
