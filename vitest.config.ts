@@ -54,7 +54,7 @@ export default defineConfig({
           hookTimeout: 300_000,
         },
       },
-      // Every case of what the others sample: npm run test:long.
+      // Every case of what the others sample, and what takes minutes: npm run test:long.
       {
         test: {
           name: "long",

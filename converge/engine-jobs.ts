@@ -4,9 +4,8 @@ import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import { applyLastResort, lastResortOf } from "./last-resort.ts";
+import { isForbidden, isMissingDatabase } from "./refusals.ts";
 import {
-  isForbidden,
-  isMissingDatabase,
   isShutDatabase,
   lockInTransaction,
   type Session,

@@ -22,9 +22,8 @@ import {
 import { assertNotLost } from "./registry.ts";
 import { runFile } from "./run-file.ts";
 import { actAs } from "./roles.ts";
+import { isForbidden, isMissingDatabase } from "./refusals.ts";
 import {
-  isForbidden,
-  isMissingDatabase,
   isShutDatabase,
   lockInTransaction,
   type Session,

@@ -1,7 +1,8 @@
 import { checkServerIdentity, type ConnectionOptions } from "node:tls";
 import pg from "pg";
 import type { CellAddress, PasswordSource, ServerAddress } from "./address.ts";
-import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
+import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { isRefusedLogin, notConnected } from "./refusals.ts";
 
 /** Milliseconds. A change waits this long for a lock, then gives up rather than stop the merchant's traffic behind it. */
 const LOCK_TIMEOUT = 10_000;
@@ -255,12 +256,6 @@ function passwordOf(password: string | PasswordSource): string | (() => Promise<
   return typeof password === "string" ? password : () => password.current();
 }
 
-/** Whether a login was refused for its password: RDS answers a token of IAM by the second code. */
-export function isRefusedLogin(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === SQLSTATE.invalidPassword || code === SQLSTATE.invalidAuthorization;
-}
-
 /** Checks the certificate's name against the address that was asked for, also when that is an IP address. */
 function verified({ host, ca }: ServerAddress): ConnectionOptions {
   return {
@@ -268,35 +263,6 @@ function verified({ host, ca }: ServerAddress): ConnectionOptions {
     checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
     ...(ca !== undefined && { ca }),
   };
-}
-
-/** A missing database keeps its SQLSTATE as `cause`: whoever reads may take it for "gone". */
-export function notConnected(address: ServerAddress, database: string, error: unknown): ConvergeError {
-  const where = `cell ${address.cell}, database ${database} at ${address.host}:${address.port}`;
-  const way = isRefusedLogin(error)
-    ? "check the cell's credential"
-    : codeOf(error) === "ECONNREFUSED"
-      ? "is the server running, and is this its address?"
-      : "see the server's log";
-  return new ConvergeError("not_connected", `${where}: ${messageOf(error)}; ${way}`, { cause: error });
-}
-
-/** Whether a connection failed because the database is not there. */
-export function isMissingDatabase(error: unknown): boolean {
-  return (
-    error instanceof ConvergeError &&
-    error.code === "not_connected" &&
-    codeOf(error.cause) === SQLSTATE.undefinedDatabase
-  );
-}
-
-/**
- * Whether the administrator may not look into a database, which only its membership in the owner role lets it do. From
- * PostgreSQL 16 on it may not even connect: it does not inherit from the job role, which may.
- */
-export function isForbidden(error: unknown): boolean {
-  const atConnecting = error instanceof ConvergeError && error.code === "not_connected";
-  return codeOf(atConnecting ? error.cause : error) === SQLSTATE.insufficientPrivilege;
 }
 
 /**

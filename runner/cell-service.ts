@@ -249,9 +249,13 @@ export class CellService {
     const visited = this.#merchants.get(task.merchant);
     try {
       const outcome = await this.#connected(() =>
-        makeCall(this.#options.server, task, (run) => {
-          if (this.#stopping) throw new Error("the runner stops");
-          this.#live.begin(task, run);
+        makeCall(this.#options.server, task, {
+          started: (run) => {
+            if (this.#stopping) throw new Error("the runner stops");
+            this.#live.begin(task, run);
+          },
+          // When all of a merchant's jobs are due at once, after the last of them.
+          looksAtJobs: () => !this.#queue.awaits(task.merchant),
         }),
       );
       logCall(this.#options.log, task, outcome);
@@ -261,7 +265,7 @@ export class CellService {
         this.#nextLook = 0;
         this.#due.notYet(task);
       }
-      if (visited && this.#isKnown(visited)) this.#learnJobs(visited, outcome.jobs, false);
+      if (outcome.jobs && visited && this.#isKnown(visited)) this.#learnJobs(visited, outcome.jobs, false);
     } catch (error) {
       // Nobody knows how far it came: what it did not do is due again.
       if (visited && this.#isKnown(visited)) {

@@ -4,7 +4,8 @@ import pg from "pg";
 import { RDS_AUTHORITIES, type ServerAddress } from "../converge/address.ts";
 import { iamPassword } from "../converge/aws/passwords.ts";
 import { ConvergeError, codeOf, messageOf } from "../converge/errors.ts";
-import { clientSettings, CRON_DATABASE, notConnected } from "../converge/session.ts";
+import { notConnected } from "../converge/refusals.ts";
+import { clientSettings, CRON_DATABASE } from "../converge/session.ts";
 import type { RunnerCell } from "./config.ts";
 
 /** Told apart from converge and from people by `app.scheduler_of_session()`. */

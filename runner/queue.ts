@@ -33,6 +33,12 @@ export class TaskQueue {
     return undefined;
   }
 
+  /** Whether a call for the merchant waits. */
+  awaits(merchant: string): boolean {
+    for (const task of this.#waiting.values()) if (task.merchant === merchant) return true;
+    return false;
+  }
+
   /** A call that was taken has ended. */
   done(task: Task): void {
     this.#running.delete(keyOf(task));

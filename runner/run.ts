@@ -35,22 +35,30 @@ export interface Outcome {
   readonly runs: readonly RunRow[];
   /** What the call raised. */
   readonly error: { readonly code: string | undefined; readonly message: string } | undefined;
-  /** How the merchant's jobs are now. */
-  readonly jobs: readonly JobLook[];
+  /** How the merchant's jobs are now; undefined when that was not asked. */
+  readonly jobs: readonly JobLook[] | undefined;
 }
 
 /** Milliseconds between a job's own limit, which it keeps between two batches, and when its statement is given up. */
 const OVER_LIMIT = 15 * 60_000;
 
+/** Who wants to know of a call. */
+export interface CallListener {
+  /** Gets the process, by which it can be cancelled. */
+  readonly started: (run: LiveRun) => void;
+  /** Asked after it: whether the merchant's jobs shall be looked at too. */
+  readonly looksAtJobs: () => boolean;
+}
+
 /**
  * Makes one call on a connection of its own, then asks on it what came of it. An error that the call raised is part of
- * the outcome; throws what went wrong with the connection. `started` gets the process, by which it can be cancelled.
+ * the outcome; throws what went wrong with the connection.
  */
-export async function makeCall(server: Server, task: Task, started: (run: LiveRun) => void): Promise<Outcome> {
+export async function makeCall(server: Server, task: Task, listener: CallListener): Promise<Outcome> {
   const connection = await connect(server, task.database, task.timeLimitSeconds * 1000 + OVER_LIMIT);
   const { client } = connection;
   try {
-    started({ pid: (client as unknown as { processID: number }).processID, cut: connection.cut });
+    listener.started({ pid: (client as unknown as { processID: number }).processID, cut: connection.cut });
     let error: Outcome["error"];
     try {
       if (task.job === undefined) await client.query("call app.run_overdue()");
@@ -59,7 +67,8 @@ export async function makeCall(server: Server, task: Task, started: (run: LiveRu
       if (!(raised instanceof pg.DatabaseError) || raised.severity === "FATAL") throw raised;
       error = { code: raised.code, message: messageOf(raised) };
     }
-    return { error, runs: await readOwnRuns(client), jobs: await readJobs(client) };
+    const runs = await readOwnRuns(client);
+    return { error, runs, jobs: listener.looksAtJobs() ? await readJobs(client) : undefined };
   } finally {
     await connection.close();
   }

@@ -4,7 +4,8 @@ import path from "node:path";
 import { MASTER_USER } from "../../spec/aws/rds-fields.ts";
 import type { CellAddress, PasswordSource } from "../address.ts";
 import { ConvergeError } from "../errors.ts";
-import { CRON_DATABASE, isRefusedLogin, withSession } from "../session.ts";
+import { isRefusedLogin } from "../refusals.ts";
+import { CRON_DATABASE, withSession } from "../session.ts";
 import { type InstanceName, readInstance } from "./instance.ts";
 import { iamPassword, secretPassword } from "./passwords.ts";
 

@@ -1,16 +1,16 @@
 // A server that hangs, clocks that are set, and a pooler in between: on a server of its own.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findCluster } from "../../../local/postgres/cluster.ts";
-import { RUNNER_ROLE } from "../../../runner/config.ts";
-import { serverProcesses } from "../../../local/postgres/processes.ts";
-import { fakedClock } from "../../runner/clock.ts";
-import { type Copies, makeCopies, untilAllRan, whatCame } from "../../runner/copies.ts";
-import { runnerConfig, startRunner, startTestFleet } from "../../runner/kit.ts";
-import { startPooler } from "../../runner/pooler.ts";
-import { restartWithClock } from "../../runner/server-clock.ts";
-import { askFleet, healthOf } from "../../runner/surfaces.ts";
-import { startProxy } from "../../proxy.ts";
-import { superuserClient, waitFor } from "../../server.ts";
+import { findCluster } from "../../local/postgres/cluster.ts";
+import { RUNNER_ROLE } from "../../runner/config.ts";
+import { serverProcesses } from "../../local/postgres/processes.ts";
+import { fakedClock } from "../runner/clock.ts";
+import { type Copies, makeCopies, untilAllRan, whatCame } from "../runner/copies.ts";
+import { runnerConfig, startRunner, startTestFleet } from "../runner/kit.ts";
+import { startPooler } from "../runner/pooler.ts";
+import { restartWithClock } from "../runner/server-clock.ts";
+import { askFleet, healthOf } from "../runner/surfaces.ts";
+import { startProxy } from "../proxy.ts";
+import { superuserClient, waitFor } from "../server.ts";
 
 const LOTS = 5;
 let copies: Copies;

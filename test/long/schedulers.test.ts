@@ -3,13 +3,13 @@
 // to be seen comes due in one minute, which is waited for once.
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applyCrontab } from "../../../converge/crontab.ts";
-import { type Scheduler, SCHEDULERS } from "../../../spec/cells.ts";
-import { JobsDatabase } from "../../jobs/database.ts";
-import { onboard, prepareCell, specOf, sqlRoot, targetsOf, testCell } from "../../merchants.ts";
-import { CASES, type Minute, minuteAt, readRows } from "../../runner/conformance-cases.ts";
-import { letRunnerIn, runnerConfig, startTestFleet, type TestFleet } from "../../runner/kit.ts";
-import { type OwnServer, startOwnServer, superuserClient, waitFor } from "../../server.ts";
+import { applyCrontab } from "../../converge/crontab.ts";
+import { type Scheduler, SCHEDULERS } from "../../spec/cells.ts";
+import { JobsDatabase } from "../jobs/database.ts";
+import { onboard, prepareCell, specOf, sqlRoot, targetsOf, testCell } from "../merchants.ts";
+import { CASES, type Minute, minuteAt, readRows } from "../runner/conformance-cases.ts";
+import { letRunnerIn, runnerConfig, startTestFleet, type TestFleet } from "../runner/kit.ts";
+import { type OwnServer, startOwnServer, superuserClient, waitFor } from "../server.ts";
 
 const MINUTE = 60_000;
 /** Milliseconds before the minute that scheduling all merchants takes at most. */

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { findIn, unpackDebian } from "../../debian.ts";
+import { findIn, unpackDebian } from "../debian.ts";
 
-const repository = path.join(import.meta.dirname, "..", "..", "..");
+const repository = path.join(import.meta.dirname, "..", "..");
 
 test.for([
   ["check", path.join("runner", "alerts.yaml")],
