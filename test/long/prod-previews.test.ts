@@ -1,5 +1,5 @@
 // What a pull request shows for a change of Pulumi.prod.yaml: the real program and its real types on the local engine, with
-// no AWS to be asked. To take over a change of the texts on purpose: npx vitest run --project engine prod-previews -u
+// no AWS to be asked. To take over a change of the texts on purpose: npx vitest run --project long prod-previews -u
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeProdStack, type ProdStack, type StackConfig } from "./prod-stack.ts";

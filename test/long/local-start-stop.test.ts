@@ -1,9 +1,9 @@
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { expect, test } from "vitest";
-import { readServerFile, type RunningServer, serverStatus, startServer, stopServer } from "../../../local/postgres.ts";
-import { adminClient, superuserClient, testServer, waitFor, withOwnFolder, withOwnServer } from "../../server.ts";
-import { runWithLocalServer } from "./project-copy.ts";
+import { readServerFile, type RunningServer, serverStatus, startServer, stopServer } from "../../local/postgres.ts";
+import { adminClient, superuserClient, testServer, waitFor, withOwnFolder, withOwnServer } from "../server.ts";
+import { runWithLocalServer } from "../db/local-server/project-copy.ts";
 
 /** Every process that works in a data folder, found by its title: the folder in its command line, or a child of that. */
 async function processesOf(server: RunningServer): Promise<readonly string[]> {

@@ -3,9 +3,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { serverStatus, startServer, stopServer } from "../../../local/postgres.ts";
-import { findInstallations } from "../../../local/postgres/installation.ts";
-import { superuserClient, withOwnFolder, withOwnServer } from "../../server.ts";
+import { serverStatus, startServer, stopServer } from "../../local/postgres.ts";
+import { findInstallations } from "../../local/postgres/installation.ts";
+import { superuserClient, withOwnFolder, withOwnServer } from "../server.ts";
 
 /** Files below a folder that looks like /usr/lib/postgresql. */
 async function withSearchRoot<T>(files: readonly string[], fn: (root: string) => Promise<T>): Promise<T> {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
-import { readServerFile, removeServer, startServer, stopServer } from "../../../local/postgres.ts";
-import { adminClient } from "../../server.ts";
-import { isRoot, ordinaryUser, withProjectCopy } from "./project-copy.ts";
+import { readServerFile, removeServer, startServer, stopServer } from "../../local/postgres.ts";
+import { adminClient } from "../server.ts";
+import { isRoot, ordinaryUser, withProjectCopy } from "../db/local-server/project-copy.ts";
 
 async function ownerOf(path: string): Promise<number> {
   return (await stat(path)).uid;
