@@ -8,7 +8,7 @@ import { dropMerchantLeftovers, freshName } from "../server.ts";
 const prefix = freshName("long");
 const seed = seedOfRun();
 const histories = 3000;
-const budgetMinutes = budgetOf(1 / 3);
+const budgetMinutes = budgetOf(1 / 10);
 /** Milliseconds: a tenth of it is enough on an idle machine. */
 const timeout = 2 * 3_600_000;
 
