@@ -53,6 +53,25 @@ function engineCommand(): readonly [string, ...string[]] {
     : [process.execPath, path.join(repository, "local", "engine", "cli.ts")];
 }
 
+/** The program, as somebody has it who has no stack yet. */
+const PROGRAM = [
+  "spec",
+  "converge",
+  "components",
+  "sql",
+  "certs",
+  "index.ts",
+  "config.ts",
+  "Pulumi.yaml",
+  "package.json",
+] as const;
+
+/** Copies the program into a folder, with the packages that it imports. */
+export function copyProgram(folder: string): void {
+  for (const entry of PROGRAM) cpSync(path.join(repository, entry), path.join(folder, entry), { recursive: true });
+  symlinkSync(path.join(repository, "node_modules"), path.join(folder, "node_modules"));
+}
+
 /** Makes a project whose one cell is the test server, or another address of it. */
 export async function makeProject(options: {
   readonly merchants: object;
@@ -64,20 +83,7 @@ export async function makeProject(options: {
 }): Promise<Project> {
   const server = options.server ?? testServer();
   const folder = mkdtempSync(path.join(tmpdir(), "merchant jobs "));
-  for (const entry of [
-    "spec",
-    "converge",
-    "components",
-    "sql",
-    "certs",
-    "index.ts",
-    "config.ts",
-    "Pulumi.yaml",
-    "package.json",
-  ]) {
-    cpSync(path.join(repository, entry), path.join(folder, entry), { recursive: true });
-  }
-  symlinkSync(path.join(repository, "node_modules"), path.join(folder, "node_modules"));
+  copyProgram(folder);
   mkdirSync(path.join(folder, ".local", "state"), { recursive: true });
   const command = engineCommand();
   const env: NodeJS.ProcessEnv = {

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -6,6 +6,7 @@ import { parse, stringify } from "yaml";
 import { parseEngineOutput } from "../../report/engine-events.ts";
 import { summarize } from "../../report/summary/model.ts";
 import { renderSummary } from "../../report/summary/render.ts";
+import { copyProgram } from "../project.ts";
 
 const repository = path.join(import.meta.dirname, "..", "..");
 
@@ -37,19 +38,7 @@ const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
  */
 export async function makeProdStack(): Promise<ProdStack> {
   const folder = mkdtempSync(path.join(tmpdir(), "merchant jobs prod "));
-  for (const entry of [
-    "spec",
-    "converge",
-    "components",
-    "sql",
-    "certs",
-    "index.ts",
-    "config.ts",
-    "Pulumi.yaml",
-    "package.json",
-  ])
-    cpSync(path.join(repository, entry), path.join(folder, entry), { recursive: true });
-  symlinkSync(path.join(repository, "node_modules"), path.join(folder, "node_modules"));
+  copyProgram(folder);
   const file = parse(readFileSync(path.join(repository, "Pulumi.prod.yaml"), "utf8")) as {
     readonly config: StackConfig;
   };
