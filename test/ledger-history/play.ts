@@ -66,7 +66,9 @@ export async function playHistory(sessions: Sessions, name: string, history: His
       step.disturbance && disturb(sessions, step.actions, step.disturbance),
     ]);
     const ended = step.disturbance?.how === "terminate";
-    if (ended) await sessions.replace(...victimOf(step.actions, step.disturbance));
+    if (step.disturbance) {
+      await sessions[ended ? "replace" : "untilIdle"](...victimOf(step.actions, step.disturbance));
+    }
     const units = done.flatMap((one) => {
       if (one.status === "rejected") throw one.reason;
       return one.value ?? [];

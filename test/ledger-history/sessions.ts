@@ -12,6 +12,11 @@ export interface Sessions {
   readonly runner: (place: number) => pg.Client;
   /** Opens a session in the place of one that was ended, once the server has done with it. */
   readonly replace: (kind: SessionKind, place: number) => Promise<void>;
+  /**
+   * Waits until a session that may have got an error is idle: it hears of the error before the server has undone its
+   * transaction, and until then a claim that it could not give back is a living one.
+   */
+  readonly untilIdle: (kind: SessionKind, place: number) => Promise<void>;
 }
 
 export async function openSessions(ledger: TestLedger): Promise<Sessions> {
@@ -38,6 +43,18 @@ export async function openSessions(ledger: TestLedger): Promise<Sessions> {
         { what: "the server has done with the session" },
       );
       clients[kind][place] = await open[kind]();
+    },
+    untilIdle: async (kind, place) => {
+      const pid = pidOf(at(kind, place));
+      await waitFor(
+        () =>
+          valueOf<boolean>(
+            ledger.control,
+            "select exists (select from pg_stat_activity where pid = $1 and state = 'idle')",
+            [pid],
+          ),
+        { what: "the session is idle" },
+      );
     },
   };
 }
