@@ -1,15 +1,13 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { codeOf, ConvergeError, messageOf } from "../converge/errors.ts";
 import { backoff } from "./backoff.ts";
-import { cancel, type Server } from "./connection.ts";
+import { CellRuns } from "./cell-runs.ts";
+import type { Server } from "./connection.ts";
 import { DueJobs } from "./due-jobs.ts";
 import { type CellKnowledge, failedAgain, learnCrontabs, type MerchantKnowledge } from "./knowledge.ts";
-import { LiveRuns } from "./live-runs.ts";
 import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
 import { leftByPgCron } from "./rescue.ts";
-import { TaskQueue } from "./queue.ts";
-import { makeCall, type Outcome, type Task } from "./run.ts";
+import type { Outcome, Task } from "./run.ts";
 import { ServerClock, steadyNow } from "./steady-clock.ts";
 import { logCall } from "./run-log.ts";
 import { DAYS_EVERY, nextToVisit, notVisited, type Visited } from "./visited.ts";
@@ -39,9 +37,8 @@ export class CellService {
   readonly #known: CellKnowledge;
   readonly #clock = new ServerClock();
   readonly #due = new DueJobs();
-  readonly #queue = new TaskQueue();
+  readonly #runs: CellRuns;
   readonly #merchants = new Map<string, Visited>();
-  readonly #live = new LiveRuns();
   #ticker: NodeJS.Timeout | undefined;
   #nextLook = 0;
   #nextCrontabs = 0;
@@ -54,6 +51,22 @@ export class CellService {
   constructor(options: CellOptions, known: CellKnowledge) {
     this.#options = options;
     this.#known = known;
+    this.#runs = new CellRuns({
+      server: options.server,
+      maxRuns: options.maxRuns,
+      log: options.log,
+      isOpen: () => !this.#stopping && !this.#away,
+      mayCall: ({ merchant }) => (this.#merchants.get(merchant)?.retryAt ?? Infinity) <= steadyNow(),
+      connected: (work) => this.#connected(work),
+      ended: (task, outcome) => {
+        this.#ended(task, outcome);
+      },
+      failed: (task, error) => {
+        const visited = this.#visitedOf(task);
+        if (visited) this.#failed(visited, error);
+        return visited !== undefined;
+      },
+    });
   }
 
   start(): void {
@@ -67,16 +80,7 @@ export class CellService {
   async stop(grace: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#ticker);
-    const end = steadyNow() + grace;
-    while (this.#queue.running > 0 && steadyNow() < end) await pause(25);
-    const last = steadyNow() + 3_000;
-    // All at once: on a server that hangs each would wait for its connection.
-    for (const pid of this.#live.pids()) {
-      void cancel(this.#options.server, pid).catch((error: unknown) => {
-        this.#options.log.warn({ err: error }, "a run could not be cancelled; it goes on by itself, or is abandoned");
-      });
-    }
-    while (this.#queue.running > 0 && steadyNow() < last) await pause(25);
+    await this.#runs.stop(grace);
   }
 
   #tick(): void {
@@ -84,9 +88,9 @@ export class CellService {
     if (!this.#looking && now >= this.#nextLook) void this.#look();
     if (this.#stopping || this.#away) return;
     const serverNow = this.#clock.now();
-    if (serverNow !== undefined) for (const task of this.#due.take(serverNow)) this.#queue.add(task);
+    if (serverNow !== undefined) this.#runs.add(this.#due.take(serverNow));
     this.#startVisits(now);
-    this.#startRuns(now);
+    this.#runs.start();
   }
 
   async #look(): Promise<void> {
@@ -94,9 +98,8 @@ export class CellService {
     const { log, cellEvery } = this.#options;
     try {
       const withCrontabs = steadyNow() >= this.#nextCrontabs;
-      const look = await this.#connected(() => lookAtCell(this.#options.server, this.#live.pids(), withCrontabs));
-      const dead = this.#live.notFound(look.gone);
-      if (dead > 0) log.warn({ runs: dead }, "runs that the server knows nothing of were given up");
+      const look = await this.#connected(() => lookAtCell(this.#options.server, this.#runs.pids(), withCrontabs));
+      this.#runs.gone(look.gone);
       const wasSet = this.#clock.learn(look.serverTime, look.askedAt);
       if (this.#known.failure) log.info("the cell answers again");
       this.#failures = 0;
@@ -112,7 +115,7 @@ export class CellService {
       const serverNow = this.#clock.now();
       if (wasSet && serverNow !== undefined) {
         log.warn("the server's clock was set; what is due is computed anew");
-        for (const task of this.#due.clockSet(serverNow)) this.#queue.add(task);
+        this.#runs.add(this.#due.clockSet(serverNow));
       }
       this.#nextLook = steadyNow() + cellEvery;
     } catch (error) {
@@ -147,7 +150,7 @@ export class CellService {
       this.#merchants.delete(merchant);
       this.#known.merchants.delete(merchant);
       this.#due.forget(merchant);
-      this.#queue.forget(merchant);
+      this.#runs.forget(merchant);
     }
     for (const { merchant, database, suspended, scheduler } of registered) {
       const before = this.#merchants.get(merchant);
@@ -212,7 +215,7 @@ export class CellService {
     const serverNow = this.#clock.now();
     if (serverNow === undefined || this.#stopping) return;
     if (known.scheduler === "runner") {
-      for (const task of this.#due.learn(known, jobs, serverNow, retry)) this.#queue.add(task);
+      this.#runs.add(this.#due.learn(known, jobs, serverNow, retry));
     } else if (this.#options.rescue && retry) {
       this.#rescue(known, jobs, serverNow);
     }
@@ -228,7 +231,7 @@ export class CellService {
     this.#known.rescuingSince ??= steadyNow();
     // Each of its jobs runs once at most.
     const timeLimitSeconds = jobs.reduce((sum, job) => sum + job.timeLimitSeconds, 0);
-    this.#queue.add({ merchant, database, job: undefined, due: now, timeLimitSeconds });
+    this.#runs.add([{ merchant, database, job: undefined, due: now, timeLimitSeconds }]);
   }
 
   #isOverdue(): boolean {
@@ -237,47 +240,22 @@ export class CellService {
     );
   }
 
-  #startRuns(now: number): void {
-    while (this.#queue.running < this.#options.maxRuns && !this.#stopping) {
-      const task = this.#queue.take(({ merchant }) => (this.#merchants.get(merchant)?.retryAt ?? Infinity) <= now);
-      if (task === undefined) return;
-      void this.#run(task);
+  #ended(task: Task, outcome: Outcome): void {
+    const visited = this.#visitedOf(task);
+    logCall(this.#options.log, task, outcome);
+    this.#options.observe(task, outcome);
+    if (outcome.error?.code === NOT_DUE_YET) {
+      // The server's clock was set back since the last look: ask it again before anything else.
+      this.#nextLook = 0;
+      this.#due.notYet(task);
     }
+    if (outcome.jobs && visited) this.#learnJobs(visited, outcome.jobs, false);
   }
 
-  async #run(task: Task): Promise<void> {
-    const visited = this.#merchants.get(task.merchant);
-    try {
-      const outcome = await this.#connected(() =>
-        makeCall(this.#options.server, task, {
-          started: (run) => {
-            if (this.#stopping) throw new Error("the runner stops");
-            this.#live.begin(task, run);
-          },
-          // When all of a merchant's jobs are due at once, after the last of them.
-          looksAtJobs: () => !this.#queue.awaits(task.merchant),
-        }),
-      );
-      logCall(this.#options.log, task, outcome);
-      this.#options.observe(task, outcome);
-      if (outcome.error?.code === NOT_DUE_YET) {
-        // The server's clock was set back since the last look: ask it again before anything else.
-        this.#nextLook = 0;
-        this.#due.notYet(task);
-      }
-      if (outcome.jobs && visited && this.#isKnown(visited)) this.#learnJobs(visited, outcome.jobs, false);
-    } catch (error) {
-      // Nobody knows how far it came: what it did not do is due again.
-      if (visited && this.#isKnown(visited)) {
-        this.#failed(visited, error);
-        this.#queue.done(task);
-        this.#queue.add(task);
-      }
-    } finally {
-      this.#live.end(task);
-      this.#queue.done(task);
-      if (!this.#stopping && !this.#away) this.#startRuns(steadyNow());
-    }
+  /** Undefined for a merchant that left the registry, or got another database, meanwhile. */
+  #visitedOf({ merchant, database }: Task): Visited | undefined {
+    const visited = this.#merchants.get(merchant);
+    return visited?.known.database === database ? visited : undefined;
   }
 
   /** False for a merchant that left the registry, or got another database, meanwhile. */

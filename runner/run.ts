@@ -46,6 +46,8 @@ const OVER_LIMIT = 15 * 60_000;
 export interface CallListener {
   /** Gets the process, by which it can be cancelled. */
   readonly started: (run: LiveRun) => void;
+  /** The call has its answer; what follows only asks about it. */
+  readonly ended: () => void;
   /** Asked after it: whether the merchant's jobs shall be looked at too. */
   readonly looksAtJobs: () => boolean;
 }
@@ -67,6 +69,7 @@ export async function makeCall(server: Server, task: Task, listener: CallListene
       if (!(raised instanceof pg.DatabaseError) || raised.severity === "FATAL") throw raised;
       error = { code: raised.code, message: messageOf(raised) };
     }
+    listener.ended();
     const runs = await readOwnRuns(client);
     return { error, runs, jobs: listener.looksAtJobs() ? await readJobs(client) : undefined };
   } finally {
@@ -74,6 +77,7 @@ export async function makeCall(server: Server, task: Task, listener: CallListene
   }
 }
 
+/** The view pg_stat_activity would name databases and roles too, which takes longer than the rest of this. */
 async function readOwnRuns(client: pg.ClientBase): Promise<readonly RunRow[]> {
   const { rows } = await client.query<Omit<RunRow, "startedAt"> & { started: Date }>(
     `select r.run_id::text as run, j.name as job, r.status, r.affected_rows::float8 as rows,
@@ -81,8 +85,10 @@ async function readOwnRuns(client: pg.ClientBase): Promise<readonly RunRow[]> {
        coalesce(extract(epoch from r.finished_at - r.started_at), 0)::float8 as seconds
      from app.job_runs as r
      join app.jobs as j on j.job_id = r.job_id
-     join pg_catalog.pg_stat_activity as a on a.pid = pg_catalog.pg_backend_pid()
-     where r.backend_pid = a.pid and r.started_at >= a.backend_start
+     where r.backend_pid = pg_catalog.pg_backend_pid()
+       and r.started_at >= (
+         select a.backend_start from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) as a
+       )
      order by r.run_id`,
   );
   return rows.map(({ started, ...row }) => ({ ...row, startedAt: started.getTime() }));
