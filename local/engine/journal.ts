@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasync,
   ftruncateSync,
@@ -7,15 +8,17 @@ import {
   openSync,
   readFileSync,
   rmSync,
-  write,
+  writeFile,
 } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 
+import { EngineError } from "./errors.ts";
 import type { PendingOperation, ResourceState } from "./resource-state.ts";
 import type { Outcome, Snapshot } from "./snapshot.ts";
 
-const writeTo = promisify(write);
+/** Writes all of it, or fails: one write on a disk that is almost full takes a part, and says nothing. */
+const writeTo = promisify(writeFile);
 const syncData = promisify(fdatasync);
 
 /** One line of the journal: a change of the state since the state file was written. */
@@ -43,7 +46,9 @@ export class Journal {
   constructor(file: string, digest: string) {
     mkdirSync(path.dirname(file), { recursive: true });
     this.#file = file;
-    this.#fd = openSync(file, "w", 0o600);
+    // What is written after `restart` comes to the beginning.
+    const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants;
+    this.#fd = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600);
     this.#waiting.push(JSON.stringify({ base: digest }));
   }
 
@@ -83,9 +88,18 @@ export function readJournal(file: string, digest: string): readonly JournalEntry
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, "utf8").split("\n");
   lines.pop();
-  const [first, ...rest] = lines;
-  if (first === undefined || (JSON.parse(first) as { base?: string }).base !== digest) return [];
-  return rest.map((line) => JSON.parse(line) as JournalEntry);
+  try {
+    const [first, ...rest] = lines;
+    if (first === undefined || (JSON.parse(first) as { base?: string }).base !== digest) return [];
+    return rest.map((line) => JSON.parse(line) as JournalEntry);
+  } catch (cause) {
+    throw new EngineError(
+      "state",
+      `the journal ${file} is damaged, and what a run changed since the state was written cannot be told from it. Move it away: ` +
+        "the state is then that before the run, and `npm run recover` looks for what it has left",
+      { cause },
+    );
+  }
 }
 
 /** Makes the changes of the journal in the snapshot; an operation whose end is missing stays pending. */

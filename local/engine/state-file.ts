@@ -8,9 +8,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from "node:fs";
 import { createHash } from "node:crypto";
-import { writeSync } from "node:fs";
 import path from "node:path";
 
 import { EngineError } from "./errors.ts";
@@ -159,7 +159,8 @@ export function writeDurably(file: string, text: string): void {
   const fresh = `${file}.${process.pid}.new`;
   const fd = openSync(fresh, "w", 0o600);
   try {
-    writeSync(fd, text);
+    // All of it, or it throws: one write on a disk that is almost full takes a part, and says nothing.
+    writeFileSync(fd, text);
     fsyncSync(fd);
   } finally {
     closeSync(fd);
