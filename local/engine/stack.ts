@@ -30,6 +30,8 @@ export interface ReadStack extends StackPlace {
   readonly file: StackFile;
   /** What new secrets are closed with. */
   readonly crypter: CrypterSource;
+  /** What the secrets of the stack's config are closed with: another salt than the state's, where two people made them. */
+  readonly configCrypter: CrypterSource;
 }
 
 /** A stack with its state, secrets opened. */
@@ -85,7 +87,13 @@ export function readStack(place: StackPlace): ReadStack {
     crypters.set(salt, known);
     return known;
   };
-  return { ...place, stored, file, crypter: () => open(stored.raw.salt ?? file.salt) };
+  return {
+    ...place,
+    stored,
+    file,
+    crypter: () => open(stored.raw.salt ?? file.salt),
+    configCrypter: () => open(file.salt),
+  };
 }
 
 /** The stack's state with its secrets opened, which takes a good part of a second of waiting. */
@@ -105,5 +113,5 @@ export async function openConfig(stack: ReadStack): Promise<StackConfig> {
   if (file.hasSecrets && file.salt === undefined) {
     throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);
   }
-  return resolveConfig(stack.project, file, file.hasSecrets ? await stack.crypter() : undefined);
+  return resolveConfig(stack.project, file, file.hasSecrets ? await stack.configCrypter() : undefined);
 }

@@ -82,6 +82,22 @@ describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
       expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
     }));
 
+  test("opens the secrets of a stack file that somebody else has written, with the same passphrase, beside its own", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", secretive);
+      expect((await project.run(...up)).status).toBe(0);
+      const theirs = await withKitProject(async (other) => {
+        await other.run("config", "set", "--secret", "greeting", "a hushed hello");
+        return other.read("Pulumi.dev.yaml") ?? "";
+      });
+      project.write("Pulumi.dev.yaml", theirs);
+      project.write("plan.json", [...secretive, { name: "b", inputs: { key: "b" } }]);
+      const { status, err } = await project.run(...up);
+      expect([status, err]).toEqual([0, ""]);
+      const { resources } = await project.state();
+      expect(resources.find((r) => r.id === "id-b")?.outputs).toMatchObject({ greeting: "a hushed hello" });
+    }));
+
   test("secret config is encrypted in the stack file and reaches the provider in the clear", () =>
     withKitProject(async (project) => {
       project.write("plan.json", [{ name: "a", inputs: { key: "a" } }]);
