@@ -66,7 +66,7 @@ export async function runCommand(
       if (!preview.succeeded) return exitOf(stop);
       if (planOnly) return expected(preview, line, terminal, "proposed");
       assertSupported(preview.unsupported);
-      if (!yes && !(await confirm(kind))) return 1;
+      if (!yes && !(await confirm(kind, stop))) return exitOf(stop);
     }
     const result = await onePass(context, false, previewed, previewed ? startProcesses(context) : early);
     if (!result.succeeded) return exitOf(stop);
@@ -198,10 +198,15 @@ function warnOfPending({ pending }: Deployment, terminal: Terminal): void {
   );
 }
 
-async function confirm(kind: Kind): Promise<boolean> {
+async function confirm(kind: Kind, stop: Stop): Promise<boolean> {
   const ask = createInterface({ input: process.stdin, output: process.stdout });
   try {
     return /^y(es)?$/i.test((await ask.question(`Do you want to perform this ${kind}? [y/N] `)).trim());
+  } catch (error) {
+    // Ctrl-C, or the end of a terminal that is gone.
+    if ((error as Error).name !== "AbortError") throw error;
+    stop.now("canceled");
+    return false;
   } finally {
     ask.close();
   }
@@ -209,8 +214,10 @@ async function confirm(kind: Kind): Promise<boolean> {
 
 /** Ctrl-C lets what is running finish and saves; a second one leaves at once, and the journal says what was under way. */
 function listenForSignals(stop: Stop, terminal: Terminal): () => void {
+  let asked = false;
   const onSignal = () => {
-    if (stop.reason === "canceled") process.exit(CANCELED_EXIT);
+    if (asked) process.exit(CANCELED_EXIT);
+    asked = true;
     terminal.err("stopping: what is running is finished and saved first; once more ends at once\n");
     stop.now("canceled");
   };

@@ -119,10 +119,11 @@ async function runProgram(settings: ProgramSettings, run: Run, address: string):
   ];
   child.process.stdin?.write(`${JSON.stringify(args)}\n`);
   let grace: NodeJS.Timeout | undefined;
-  run.stop.onStop(() => {
+  const forget = run.stop.onStop(() => {
     grace = setTimeout(child.kill, GRACE_MS);
   });
   const ending = await child.ended;
+  forget();
   clearTimeout(grace);
   if (run.stop.reason) throw new EngineError("stopped", "the run was stopped while the program ran");
   if (ending.code === REPORTED) throw new EngineError("stopped", "the program failed and said why");

@@ -74,6 +74,23 @@ describe.concurrent("a run that is interrupted", { timeout: TIMEOUT }, () => {
       expect(await idsIn(project)).toEqual(["id-a", "id-b"]);
     }));
 
+  test("after an error too a second Ctrl-C ends at once, and what was under way is a pending operation", () =>
+    withKitProject(async (project) => {
+      beforeCreate(project, `if (inputs.key === "a") throw new Error("no"); ${HELD}`);
+      project.write("plan.json", [thing("b"), thing("a")]);
+      const run = project.start(...up);
+      await begun(project, "b");
+      await waitFor("the error", () => run.printed().includes("create failed: no"));
+      process.kill(run.pid, "SIGINT");
+      await waitFor("the engine's answer", () => run.printed().includes("stopping:"));
+      process.kill(run.pid, "SIGINT");
+      expect((await run.done).status).toBe(130);
+      const state = await project.state();
+      expect(state.pending_operations).toMatchObject([
+        { type: "creating", resource: { urn: expect.stringMatching(/::b$/) as string } },
+      ]);
+    }));
+
   test("a second run is refused and told whose the lock is; a dead one's lock is cleared by cancel (diy/lock.go, checkForLock)", () =>
     withKitProject(async (project) => {
       beforeCreate(project, HELD);
