@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { EventsError, parseEngineOutput, type SeenRun } from "./engine-events.ts";
 import { summarize } from "./summary/model.ts";
@@ -8,23 +9,23 @@ const usage = `Usage: npm run --silent pr-summary -- --stack <name> [<file>]
   Turns what preview --json printed, read from the file or from standard input, into a comment for a pull request.
   Exit status 1: there was no preview in it, or the preview failed; the comment says so.`;
 
-process.exitCode = main(process.argv.slice(2));
+process.exitCode = await main(process.argv.slice(2));
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const words = parse(args);
   if (words === undefined) {
     console.error(usage);
     return 1;
   }
-  const run = read(readFileSync(words.file ?? process.stdin.fd, "utf8"));
+  const run = read(words.file === undefined ? await text(process.stdin) : readFileSync(words.file, "utf8"));
   process.stdout.write(renderSummary(summarize(words.stack, run)));
   return run.succeeded === true ? 0 : 1;
 }
 
 /** A preview that printed nothing of use is a comment too: silence would leave the one of an earlier commit standing. */
-function read(text: string): SeenRun {
+function read(printed: string): SeenRun {
   try {
-    return parseEngineOutput(text);
+    return parseEngineOutput(printed);
   } catch (error) {
     if (!(error instanceof EventsError)) throw error;
     const message = { severity: "error", urn: "", text: `${error.message}; the run's log says more` } as const;
