@@ -5,6 +5,7 @@ import type { EngineJob, FoundEngineJob } from "../../converge/engine-jobs.ts";
 import { batchFunctionOf } from "../../spec/jobs.ts";
 import { SCHEDULERS } from "../../spec/cells.ts";
 import { roleNames } from "../../spec/names.ts";
+import { assertCellReady } from "./cell-ready.ts";
 import { type Context, provide } from "./provider.ts";
 
 /**
@@ -78,6 +79,13 @@ function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command:
   };
 }
 
+/** What is declared of the row of app.jobs: where that cannot be looked at, nothing is said of it. Another resource says why. */
+function unseenEngineJob(declared: CrontabInputs["jobs"][string] | undefined) {
+  if (declared === undefined) return {};
+  const { schedule: _schedule, command: _command, active: _active, resumed: _resumed, ...engine } = declared;
+  return engine;
+}
+
 /**
  * What the runner starts, in the form of pg_cron's jobs: a row of app.jobs is all there is of a job, and catch-up, which
  * has none, is the runner's own business. A job that pg_cron has all the same shows under its user.
@@ -86,7 +94,12 @@ function runnerJobs(
   inputs: CrontabInputs,
   rows: Readonly<Record<string, FoundEngineJob>> | undefined,
 ): Readonly<Record<string, FoundJob>> {
-  if (rows === undefined) return {};
+  if (rows === undefined) {
+    const seen = Object.entries(inputs.jobs).map(([name, { schedule = "", command = "", active = true }]) => {
+      return [name, { schedule, command, active: active && !inputs.suspended }] as const;
+    });
+    return Object.fromEntries(seen);
+  }
   return Object.fromEntries(
     Object.entries(inputs.jobs).flatMap(([name, { schedule = "", command, batchSize, due, active = true }]) => {
       if (command === undefined) return [];
@@ -131,7 +144,9 @@ export const provider = provide<CrontabInputs>({
     const jobs = Object.fromEntries(
       written.map(([name, job]) => [name, { ...job, active: job.active && !inputs.suspended }]),
     );
-    await applyCrontab({ ...(await owner(inputs, context)), jobs, engineJobs: engineJobs(jobs) });
+    const target = { ...(await owner(inputs, context)), jobs, engineJobs: engineJobs(jobs) };
+    await assertCellReady(target.address);
+    await applyCrontab(target);
   },
   async read(inputs, context) {
     const found = await readCrontab(await owner(inputs, context));
@@ -139,7 +154,10 @@ export const provider = provide<CrontabInputs>({
     const { registered, suspended, scheduler = inputs.scheduler } = found;
     const isRunner = inputs.scheduler === "runner";
     const jobs = Object.entries(isRunner ? runnerJobs(inputs, found.engineJobs) : found.jobs).map(([name, job]) => {
-      const row = foundEngineJob(found.engineJobs?.[name], job, inputs.jobs[name]?.command);
+      const row =
+        found.engineJobs === undefined
+          ? unseenEngineJob(inputs.jobs[name])
+          : foundEngineJob(found.engineJobs[name], job, inputs.jobs[name]?.command);
       return [name, { ...row, ...foundCronJob(job, inputs, name) }] as const;
     });
     // Without a job in the crontab catch-up would run it all the same.

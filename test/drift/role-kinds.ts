@@ -32,7 +32,6 @@ const kinds: readonly Role[] = [
     "database",
     "~ connectionLimit: 50 => 0",
     "migrations",
-    "crontab",
   ],
   [
     "a database that allows no connections",
@@ -104,7 +103,6 @@ const kinds: readonly Role[] = [
     "access",
     '+ platform_admin in $owner: "no member"',
     "migrations",
-    "crontab",
   ],
 ];
 
