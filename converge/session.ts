@@ -3,6 +3,7 @@ import pg from "pg";
 import type { CellAddress, PasswordSource, ServerAddress } from "./address.ts";
 import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
 import { isRefusedLogin, notConnected } from "./refusals.ts";
+import { unlessSilent } from "./silent-servers.ts";
 
 /** Milliseconds. A change waits this long for a lock, then gives up rather than stop the merchant's traffic behind it. */
 const LOCK_TIMEOUT = 10_000;
@@ -59,7 +60,7 @@ async function loggingIn<T>(address: CellAddress, database: string, open: () => 
   try {
     // Asked for here already: what goes wrong in it is told as it is, and not as a failed connection.
     await source?.current();
-    return await open();
+    return await unlessSilent(address, CONNECT_TIMEOUT, open);
   } catch (error) {
     if (error instanceof ConvergeError) throw error;
     if (source === undefined || !isRefusedLogin(error) || !(await source.renew(generation))) {

@@ -66,10 +66,15 @@ function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["s
 /** Milliseconds for which a connection waits for the next operation. A CREATE DATABASE from its database waits five seconds for it. */
 const IDLE = 3_000;
 
+/** Milliseconds after which somebody waited in vain for a server, and for which it is not asked again then. */
+const SILENCE = { after: 5_000, for: 30_000 };
+
 /** The connections of one provider: an operation has one for itself, and the next one may get it. */
 export class Connections {
   readonly #settings: ServerSettings;
   readonly #pool: pg.Pool;
+  /** The server let somebody wait in vain: hundreds of resources need not wait too, one after the other. */
+  #silent: { readonly error: EngineError; readonly until: number } | undefined;
 
   constructor(settings: ServerSettings, database = settings.database) {
     const { host, port, username, password, connectTimeoutSeconds } = settings;
@@ -94,14 +99,19 @@ export class Connections {
   /** Runs the work on a connection; one on which it failed is closed. */
   async use<T>(work: (server: Server) => Promise<T>): Promise<T> {
     let client: pg.PoolClient;
+    const began = performance.now();
+    if (this.#silent !== undefined && began < this.#silent.until) throw this.#silent.error;
     try {
       client = await this.#pool.connect();
     } catch (cause) {
-      throw new EngineError(
+      const error = new EngineError(
         "resource",
         `error connecting to PostgreSQL server ${this.#settings.host} (scheme: postgres): ${reasonOf(cause)}`,
         { cause },
       );
+      if (performance.now() - began >= SILENCE.after && !(cause instanceof pg.DatabaseError))
+        this.#silent = { error, until: performance.now() + SILENCE.for };
+      throw error;
     }
     const ignore = () => undefined;
     client.on("error", ignore);
