@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import pg from "pg";
 import type { RoleNames } from "../spec/names.ts";
 import { copyOldRuns, moveOldRuns } from "./adoption-runs.ts";
-import { ConvergeError, codeOf, messageOf } from "./errors.ts";
+import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { needsPerson, planHealing } from "./heal-plan.ts";
 import type { MigrationsTarget } from "./migrations.ts";
 import {
@@ -45,6 +46,36 @@ export async function adoptDatabase(target: AdoptionTarget): Promise<readonly st
   const migrations = readSqlFiles(target.root, target.set).filter(({ kind }) => kind === "migration");
   if (await withSession(target.address, target.database, isAdopted)) return [];
   const made = await readMade(target, migrations);
+  return explained(target, () => adoptInTransaction(target, made));
+}
+
+/** What the server itself refuses is a person's to mend too: the transaction is undone, and nothing was changed. */
+async function explained<T>(target: AdoptionTarget, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    const { code = "", message, detail } = error;
+    const way = WAYS_OUT[code] ?? "mend what it names, or make the database as the migrations do";
+    throw refused(
+      target,
+      [`the server refused (SQLSTATE ${code}): ${message}${detail === undefined ? "" : ` (${detail})`}: ${way}`],
+      error,
+    );
+  }
+}
+
+/** What to do about an error of the server, by its SQLSTATE. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  [SQLSTATE.dependentObjectsStillExist]:
+    "drop what depends on it, or let it depend on something else, and make it anew after the next up",
+  [SQLSTATE.lockNotAvailable]:
+    "a session holds it: wait for its end, or look in pg_stat_activity and pg_locks whose it is",
+  "22007": "a column of app.job_runs that should hold times holds something else: mend the row, or rename the column",
+  "22008": "a column of app.job_runs that should hold times holds something else: mend the row, or rename the column",
+};
+
+function adoptInTransaction(target: AdoptionTarget, made: readonly Made[]): Promise<readonly string[]> {
   return withSession(target.address, target.database, (session) =>
     withTransaction(session, async () => {
       await lockInTransaction(session, "migrations");

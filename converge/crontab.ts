@@ -160,15 +160,31 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
   );
 }
 
-/** Unschedules these jobs of a merchant, whoever's they are. Throws `missing_right` with the statement that does it. */
-export async function removeJobs(owner: CrontabOwner, rows: readonly CronRow[]): Promise<void> {
-  await withCronSession(owner.address, (session) =>
-    withTransaction(session, async () => {
-      await lockInTransaction(session, "crontab");
-      const steps = rows.map(({ jobid, jobname }) => ({ kind: "unschedule", jobid, label: jobname ?? "" }) as const);
-      await takeSteps(session, owner, steps);
-    }),
-  );
+/**
+ * Unschedules these jobs of a merchant, whoever's they are, once none of them runs: pg_cron would end its run. Throws `missing_right`
+ * with the statement that does it, and `in_use` where one runs for longer than `patience` milliseconds.
+ */
+export async function removeJobs(
+  owner: CrontabOwner,
+  rows: readonly CronRow[],
+  patience: number = RUN_PATIENCE,
+): Promise<void> {
+  const steps = rows.map(({ jobid, jobname }) => ({ kind: "unschedule", jobid, label: jobname ?? "" }) as const);
+  const end = performance.now() + patience;
+  for (;;) {
+    const running = await withCronSession(owner.address, (session) =>
+      withTransaction(session, async () => {
+        await lockInTransaction(session, "crontab");
+        const found = await readRunning(session, endedBy(steps, rows));
+        if (found.length === 0) await takeSteps(session, owner, steps);
+        return found;
+      }),
+    );
+    if (running.length === 0) return;
+    if (performance.now() >= end)
+      throw stillRunning(`merchant ${owner.merchant} of cell ${owner.address.cell}`, running, patience);
+    await setTimeout(BETWEEN_LOOKS);
+  }
 }
 
 async function assertReady(session: Session, target: CrontabTarget): Promise<void> {

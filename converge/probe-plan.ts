@@ -127,7 +127,9 @@ function findInPgCron({ settings, launcher, orphans }: PgCronFacts): Findings {
 function findOthers(facts: ProbeFacts): Findings {
   const found: Record<string, string> = {};
   for (const { jobid, jobname, database } of facts.scheduler === "pg_cron" ? facts.leftovers : []) {
-    found[`job ${jobname}`] =
+    const name = `job ${jobname}`;
+    // Names are one role's own.
+    found[name in found ? `${name} #${jobid}` : name] =
       `is left over: no merchant of this cell has the database ${database}: select cron.unschedule(${jobid});`;
   }
   for (const role of facts.blind) {

@@ -18,6 +18,10 @@ const unseen: readonly (readonly [kind: string, by: string])[] = [
     "alter table app.lots set (autovacuum_vacuum_scale_factor = 0.01); alter table app.lots alter column account set statistics 500; analyze app.lots",
   ],
   ["the next number of an identity column", "alter table app.lots alter column lot_id restart with 1000"],
+  [
+    "what roles may do by default with what the owner role makes later",
+    "alter default privileges for role $owner grant execute on functions to public",
+  ],
   ["comments on constraints and triggers", "comment on constraint lots_pkey on app.lots is 'mine'"],
   [
     "what the application makes, in schema app or elsewhere",

@@ -181,6 +181,14 @@ test("it is shown all the same, with what is wrong with the cell, which stops up
   const refused = await up("--refresh");
   expect(refused.status).not.toBe(0);
   expect(refused.err + refused.out).toContain("cell home is not ready, and nothing of its merchants was changed");
+  // Without a refresh nobody asks the probe: no merchant's crontab is changed all the same.
+  const [first] = Object.keys(MERCHANTS);
+  const changed = { ...MERCHANTS, [first ?? ""]: { jobs: { lot_expiry: { schedule: "5 5 * * *" } } } };
+  project.setMerchants(changed);
+  const plain = await up();
+  expect(plain.status).not.toBe(0);
+  expect(plain.err + plain.out).toContain("cell home is not ready, and nothing of its merchants was changed");
+  project.setMerchants(MERCHANTS);
   await damage([notLoaded]);
   await restartPostmaster(own);
   const problems = Object.entries(await readProbe(testCell(own.server)));
