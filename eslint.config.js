@@ -43,6 +43,6 @@ export default tseslint.config(
   mayNotImport(["report/**"], ["converge", "components", "test", "runner"], "report/ reads what engines print"),
   { files: ["vitest.config.ts"], rules: { "no-restricted-imports": "off" } },
   { files: ["test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
-  { files: ["local/**", "bench/**", "report/*.ts", "test/long.ts"], rules: { "no-console": "off" } },
+  { files: ["local/**", "bench/**", "report/*.ts", "test/long.ts", "test/pictures.ts"], rules: { "no-console": "off" } },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

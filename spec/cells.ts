@@ -54,9 +54,11 @@ export interface CellsRead {
   readonly secretKeys: readonly string[];
 }
 
-const KINDS = ["local", "server", "rds", "adopted"];
+/** What a cell can be. */
+export const KINDS = ["local", "server", "rds", "adopted"];
 
 const KIND = {
+  about: "what the cell is; it decides which other settings there are",
   schema: z.string(),
   rule: `must be ${KINDS.join(" or ")}`,
   fix:
@@ -66,37 +68,52 @@ const KIND = {
 } as const;
 
 const SUSPENDED = {
+  about: "`true`: the jobs of all its merchants rest",
+  default: "false",
   schema: z.boolean(),
   rule: "must be true or false",
   fix: "write true or false, without quotes",
 } as const;
 
+const DEFAULT_SCHEDULER: Scheduler = "pg_cron";
+
 const SCHEDULER = {
+  about: "who starts the jobs of its merchants: pg_cron in the server, or [the runner](runner.md) from outside",
+  default: DEFAULT_SCHEDULER,
   schema: z.enum(SCHEDULERS),
   rule: `must be ${SCHEDULERS.join(" or ")}`,
   fix: "leave it out for pg_cron, or write scheduler: runner for a server without it (docs/runner.md)",
 } as const;
 
-const DEFAULT_SCHEDULER: Scheduler = "pg_cron";
+/** The settings of a cell of kind `local`. */
+export const LOCAL_FIELDS = { kind: KIND, scheduler: SCHEDULER, suspended: SUSPENDED } as const;
 
-const LOCAL_FIELDS = { kind: KIND, scheduler: SCHEDULER, suspended: SUSPENDED } as const;
+const DEFAULT_PORT = 5432;
+const DEFAULT_TLS = "verify-full";
 
-const SERVER_FIELDS = {
+/** The settings of a cell of kind `server`. */
+export const SERVER_FIELDS = {
   kind: KIND,
   scheduler: SCHEDULER,
   suspended: SUSPENDED,
   host: {
+    about: "the server's address",
     schema: z.string().max(253).refine(isHost),
     rule: "must be a host name or an IP address",
     fix: "write the name alone, for example db.example.com; port, admin and credential are keys of their own",
     required: true,
   },
   port: {
+    about: "the port it listens on",
+    default: String(DEFAULT_PORT),
     schema: z.int().min(1).max(65_535),
     rule: "must be a port, a whole number from 1 to 65535",
     fix: "write the number without quotes, or leave it out for 5432",
   },
   admin: {
+    about:
+      "the role that converges it, no superuser, made by " +
+      "[sql/server/administrator.sql](../sql/server/administrator.sql)",
     schema: z
       .string()
       .regex(/^[^\u0000-\u001f]+$/)
@@ -106,6 +123,7 @@ const SERVER_FIELDS = {
     required: true,
   },
   credential: {
+    about: "where its password is: `{env: NAME}`, or `{config: key}` after `pulumi config set --secret key`",
     schema: z.union([
       z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
       z.strictObject({
@@ -122,11 +140,15 @@ const SERVER_FIELDS = {
     required: true,
   },
   tls: {
+    about: "whether the connection is encrypted and the server's certificate verified; `disable` on a loopback address only",
+    default: DEFAULT_TLS,
     schema: z.enum(["verify-full", "disable"]),
     rule: "must be verify-full or disable",
     fix: "leave it out: verify-full is the default",
   },
   caFile: {
+    about: "the certificate authorities to verify the server with",
+    default: "those that Node.js trusts",
     schema: z.string().min(1),
     rule: "must be the path of a file of certificates (PEM)",
     fix: "write the path, or leave it out for the certificates that Node trusts",
@@ -193,7 +215,7 @@ function parseCell(report: Report, parent: Path, name: string, raw: unknown): Ce
 function parseServer(report: Report, path: Path, name: string, raw: unknown): ServerCell | undefined {
   const fields = report.readFields(path, raw, SERVER_FIELDS, "{kind: server, host: …, admin: …, credential: {env: …}}");
   if (fields === undefined) return undefined;
-  const { host, port = 5432, admin, credential, tls = "verify-full", caFile, suspended } = fields;
+  const { host, port = DEFAULT_PORT, admin, credential, tls = DEFAULT_TLS, caFile, suspended } = fields;
   const { scheduler = DEFAULT_SCHEDULER } = fields;
   if (host !== undefined && tls === "disable" && !isLoopback(host)) {
     report.add(

@@ -23,34 +23,56 @@ export type JobChanges = Readonly<Partial<Record<JobName, JobChange>>>;
 
 const CHANGES = {
   schedule: {
+    about: "when it is due, in pg_cron's grammar; in GMT, or in the merchant's zone",
+    default: "the catalogue's",
     schema: z.string(),
     rule: "must be a schedule, as text",
     fix: 'write it in quotes, for example "30 2 * * *"',
   },
-  enabled: { schema: z.boolean(), rule: "must be true or false", fix: "write true or false, without quotes" },
+  enabled: {
+    about: "`false`: this job rests",
+    default: "true",
+    schema: z.boolean(),
+    rule: "must be true or false",
+    fix: "write true or false, without quotes",
+  },
   spread: {
+    about: "such as `45m` or `2h`: each merchant has its own minute in it ([schedules](#schedules))",
+    default: "0m",
     schema: z.string().refine((text) => parseSpread(text) !== undefined),
     rule: "must be minutes or hours, at most a day, as text",
     fix: "write it as 45m or 2h, or as 0m for no spread",
   },
 } as const;
 
-const BATCH_CHANGES = {
+/** What can be changed in a job that has batches; `catch_up`, which has none, takes the first three. */
+export const BATCH_CHANGES = {
   ...CHANGES,
   timeLimitSeconds: {
+    about: "a run that is older begins no further batch; the next one goes on",
+    default: "the catalogue's",
     schema: z.int().min(1).max(86_400),
     rule: "must be a whole number of seconds from 1 to 86400",
     fix: "write the number without quotes, or leave it out for what the catalogue says",
   },
   batchSize: {
+    about: "items that one transaction takes",
+    default: "the catalogue's",
     schema: z.int().min(1).max(100_000),
     rule: "must be a whole number of items from 1 to 100000",
     fix: "write the number without quotes, or leave it out for what the catalogue says",
   },
-  settings: { schema: z.unknown(), rule: "must map settings to values", fix: "leave it out" },
+  settings: {
+    about: "what its batch function is told: `retentionDays` of the jobs that delete, how long they keep it",
+    default: "the catalogue's",
+    schema: z.unknown(),
+    rule: "must map settings to values",
+    fix: "leave it out",
+  },
 } as const;
 
 const DAYS = {
+  about: "a number of days that the job's batch function is told",
   schema: z.int().min(1).max(3650),
   rule: "must be a whole number of days from 1 to 3650",
   fix: "write the number without quotes, or leave it out for what the catalogue says",

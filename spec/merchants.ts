@@ -39,26 +39,57 @@ const MAX_BACKENDS = 262_143;
 
 const ZONE_FIX = "write it as America/New_York, or leave it out for GMT";
 
-const FIELDS = {
+/** The settings of a merchant. */
+export const MERCHANT_FIELDS = {
   cell: {
+    about: "the cell that its database is in; it never changes",
+    default: "the only cell",
     schema: z.string(),
     rule: "must be the name of a cell",
     fix: "write a name from merchant-jobs:cells, or leave it out when there is one cell only",
   },
   database: {
+    about: "the name of its database, from which its roles have theirs; it never changes",
+    default: "merchant_<id>",
     schema: z.string().regex(DATABASE_NAME),
     rule: "must be lower-case letters, digits and _, a letter first, at most 57 bytes (its roles are longer)",
     fix: "leave it out for merchant_<id>, or choose such a name",
   },
-  suspended: { schema: z.boolean(), rule: "must be true or false", fix: "write true or false, without quotes" },
+  suspended: {
+    about: "`true`: everything stays, and its jobs rest",
+    default: String(DEFAULTS.suspended),
+    schema: z.boolean(),
+    rule: "must be true or false",
+    fix: "write true or false, without quotes",
+  },
   connectionLimit: {
+    about: "connections to its database at one time; -1 for no limit",
+    default: String(DEFAULTS.connectionLimit),
     schema: z.int().refine((limit) => limit === -1 || (limit >= 1 && limit <= MAX_BACKENDS)),
     rule: `must be a whole number from 1 to ${MAX_BACKENDS}, or -1 for no limit`,
     fix: `write the number without quotes, or leave it out for ${DEFAULTS.connectionLimit}`,
   },
-  timezone: { schema: z.string(), rule: "must be the name of a time zone, as text", fix: ZONE_FIX },
-  jobs: { schema: z.unknown(), rule: "must map jobs to changes", fix: "leave it out" },
-  offboard: { schema: z.unknown(), rule: "must say where to export to", fix: "leave it out" },
+  timezone: {
+    about: "such as `America/New_York`: its daily jobs keep the local time of this zone ([schedules](#schedules))",
+    default: DEFAULTS.timezone,
+    schema: z.string(),
+    rule: "must be the name of a time zone, as text",
+    fix: ZONE_FIX,
+  },
+  jobs: {
+    about: "as `merchant-jobs:jobs`, for this merchant alone; it wins",
+    default: "none",
+    schema: z.unknown(),
+    rule: "must map jobs to changes",
+    fix: "leave it out",
+  },
+  offboard: {
+    about: "that it leaves, and how far ([below](#a-merchant-that-leaves))",
+    default: "it stays",
+    schema: z.unknown(),
+    rule: "must say where to export to",
+    fix: "leave it out",
+  },
 } as const;
 
 const EXAMPLE = "{acme: {}}";
@@ -92,7 +123,7 @@ function parseMerchant(
     const rule = "is not an id for a merchant: lower-case letters, digits and _, a letter first, at most 31";
     report.add(path, undefined, rule, "choose an id such as acme or shop_24");
   }
-  const fields = report.readFields(path, raw, FIELDS, `${isId ? id : "acme"}: {}`);
+  const fields = report.readFields(path, raw, MERCHANT_FIELDS, `${isId ? id : "acme"}: {}`);
   if (fields === undefined) return undefined;
   const cell = resolveCell(report, [...path, "cell"], fields.cell, raw, cells);
   if (fields.database !== undefined && isReservedName(fields.database)) {

@@ -20,26 +20,42 @@ const MOST_CHARACTERS = 500;
 
 const EXAMPLE = "{export: exports}";
 
-const FIELDS = {
+/** The settings of a merchant that leaves. */
+export const OFFBOARD_FIELDS = {
   export: {
+    about: "where its database is exported to: a folder, or `s3://bucket/prefix`",
     schema: z.string(),
     rule: "must be the path of a folder, or an address of S3, as text",
     fix: "write a folder that outlives the machine that runs `up`, absolute or relative to the project, or s3://bucket/prefix",
     required: true,
   },
   timeLimitMinutes: {
+    about: "what waiting for runs, the export and its verification may take together",
+    default: String(DEFAULT_MINUTES),
     schema: z.int().min(1).max(MOST_MINUTES),
     rule: `must be a whole number of minutes from 1 to ${MOST_MINUTES}`,
     fix: `write the number without quotes, or leave it out for ${DEFAULT_MINUTES}`,
   },
-  drop: { schema: z.boolean(), rule: "must be true or false", fix: "write true or false, without quotes" },
-  confirm: { schema: z.string(), rule: "must be the merchant's id", fix: "write it without anything around it" },
+  drop: {
+    about: "`true`, in an `up` after the export: its database is deleted",
+    default: "false",
+    schema: z.boolean(),
+    rule: "must be true or false",
+    fix: "write true or false, without quotes",
+  },
+  confirm: {
+    about: "the merchant's id again; needed with `drop: true`, and only there",
+    default: "none",
+    schema: z.string(),
+    rule: "must be the merchant's id",
+    fix: "write it without anything around it",
+  },
 } as const;
 
 /** Reads how a merchant leaves; undefined when it stays, or when what is written is wrong. */
 export function parseOffboard(report: Report, path: Path, id: string, raw: unknown): OffboardSpec | undefined {
   if (raw === undefined) return undefined;
-  const fields = report.readFields(path, raw, FIELDS, EXAMPLE);
+  const fields = report.readFields(path, raw, OFFBOARD_FIELDS, EXAMPLE);
   if (fields === undefined) return undefined;
   const { export: place, timeLimitMinutes = DEFAULT_MINUTES, drop = false, confirm } = fields;
   if (place !== undefined) checkPlace(report, [...path, "export"], place);
@@ -61,7 +77,7 @@ function checkPlace(report: Report, path: Path, place: string): void {
     return;
   }
   const problem = folderProblem(place);
-  if (problem !== undefined) report.add(path, place, problem, FIELDS.export.fix);
+  if (problem !== undefined) report.add(path, place, problem, OFFBOARD_FIELDS.export.fix);
 }
 
 const S3_FIX = "write s3:// with the name of a bucket that is there, and a prefix, such as s3://our-exports/merchants";

@@ -6,9 +6,14 @@ import { didYouMean } from "./suggest.ts";
 /** The keys that lead to a value, from the config key on: `["merchant-jobs:cells", "home", "port"]`; in a list, from 0. */
 export type Path = readonly [string, ...(string | number)[]];
 
-/** One key of an object: the shape of its value, the rule in words, and what to do when it does not hold. */
+/**
+ * One key of an object: the shape of its value, the rule in words, and what to do when it does not hold. What it means, and
+ * what it is when it is left out, stand in docs/configuration.md, which `npm run docs` makes of them.
+ */
 export interface Field {
   readonly schema: z.ZodType;
+  readonly about: string;
+  readonly default?: string;
   readonly rule: string;
   readonly fix: string;
   readonly required?: true;

@@ -8,8 +8,13 @@ const REST = "rest";
 const EXAMPLE = "{waves: [[acme], [bluebird, coral], rest]}";
 const WAVE = "must be a list of merchants, or rest";
 
-const FIELDS = {
+/** The settings of the rollout. */
+export const ROLLOUT_FIELDS = {
   waves: {
+    about:
+      "lists of merchants, the first one first: the jobs of a wave run once, and must go well, before the next wave is " +
+      "touched; `rest` is who is in no list ([rollout](rollout.md))",
+    default: "all at once",
     schema: z.array(z.unknown()).min(1),
     rule: "must be a list of at least one wave",
     fix: `write it as ${EXAMPLE}, or take merchant-jobs:rollout out: then all merchants are changed at once`,
@@ -27,7 +32,7 @@ export function parseRollout(
   ids: readonly string[],
 ): readonly (readonly string[])[] | undefined {
   if (raw === undefined) return undefined;
-  const written = report.readFields(path, raw, FIELDS, EXAMPLE)?.waves;
+  const written = report.readFields(path, raw, ROLLOUT_FIELDS, EXAMPLE)?.waves;
   if (written === undefined) return undefined;
   const reader = new WaveReader(report, [...path, "waves"], ids);
   const waves = written.map((wave, index) => reader.read(wave, index));

@@ -47,7 +47,7 @@ export function awsFailure(cell: string, action: string, error: unknown): Conver
   const way = missing
     ? "give the process credentials of AWS, as for the AWS command line"
     : refused
-      ? `let these credentials do ${action} (README, Production on AWS)`
+      ? `let these credentials do ${action} (docs/production.md)`
       : "see whether the region is right, and whether AWS can be reached from here";
   return new ConvergeError(
     missing || refused ? "no_credential" : "cannot_look",
