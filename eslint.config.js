@@ -38,11 +38,19 @@ export default tseslint.config(
     ["local", "report", "test", "runner"],
     "the program knows spec/ and converge/ only",
   ),
+  mayNotImport(
+    ["docs/**"],
+    ["converge", "components", "local", "report", "test", "runner"],
+    "docs/make knows spec/ only",
+  ),
   mayNotImport(["runner/**"], ["components", "local", "report", "test"], "the runner knows spec/ and converge/ only"),
   mayNotImport(["local/**"], ["report", "test"], "nothing imports report/ or test/"),
   mayNotImport(["report/**"], ["converge", "components", "test", "runner"], "report/ reads what engines print"),
   { files: ["vitest.config.ts"], rules: { "no-restricted-imports": "off" } },
   { files: ["test/**"], rules: { "@typescript-eslint/no-non-null-assertion": "off" } },
-  { files: ["local/**", "bench/**", "report/*.ts", "test/long.ts", "test/pictures.ts"], rules: { "no-console": "off" } },
+  {
+    files: ["local/**", "bench/**", "report/*.ts", "test/long.ts", "test/pictures.ts"],
+    rules: { "no-console": "off" },
+  },
   { files: ["**/*.js"], extends: [tseslint.configs.disableTypeChecked] },
 );

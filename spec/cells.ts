@@ -140,7 +140,8 @@ export const SERVER_FIELDS = {
     required: true,
   },
   tls: {
-    about: "whether the connection is encrypted and the server's certificate verified; `disable` on a loopback address only",
+    about:
+      "whether the connection is encrypted and the server's certificate verified; `disable` on a loopback address only",
     default: DEFAULT_TLS,
     schema: z.enum(["verify-full", "disable"]),
     rule: "must be verify-full or disable",

@@ -45,7 +45,7 @@ export async function adminClient(database: string, server: RunningServer = test
 export async function connectAs(
   login: { readonly user: string; readonly password: string },
   database: string,
-  server: RunningServer = testServer(),
+  server: Pick<RunningServer, "host" | "port"> = testServer(),
 ): Promise<pg.Client> {
   const client = new pg.Client({
     host: server.host,

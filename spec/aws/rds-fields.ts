@@ -246,7 +246,8 @@ export const ADOPTED_FIELDS = {
     fix: "write the number without quotes, or leave it out for 5432",
   },
   credential: {
-    about: "how the administrator logs in: by IAM, or by a secret `{\"username\": …, \"password\": …}` of AWS Secrets Manager",
+    about:
+      'how the administrator logs in: by IAM, or by a secret `{"username": …, "password": …}` of AWS Secrets Manager',
     default: "iam",
     schema: z.union([
       z.literal("iam"),

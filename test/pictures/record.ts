@@ -36,7 +36,7 @@ export function shorten(lines: readonly Line[]): readonly Line[] {
 }
 
 function isLeftOut(text: string): boolean {
-  if (/^ \+ /.test(text)) return !/Stack|Merchant acme/.test(text);
+  if (text.startsWith(" + ")) return !/Stack|Merchant acme/.test(text);
   if (/^ {2}(acme|bluebird|coral)[: ]/.test(text)) return !text.includes("lot_expiry");
   return /^(Outputs:| {2}\+ merchants| {8}\w+: "| {4}})/.test(text);
 }
