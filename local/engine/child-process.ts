@@ -21,6 +21,9 @@ export interface Child {
 // others: so it is set from the beginning, and the engine, which runs without it, has a cache of its own.
 const first = ["--allow-natives-syntax", ...importing("child-start.ts")];
 
+// The SDK's end of a connection to the engine would take a proxy that the environment names for the rest of the world.
+const withoutProxy = { no_grpc_proxy: "127.0.0.1" };
+
 /** The arguments that let node load a file of this folder before anything else. */
 export function importing(file: string): readonly string[] {
   return ["--import", pathToFileURL(path.join(import.meta.dirname, file)).href];
@@ -36,7 +39,7 @@ export function startNode(
   const cache = getCompileCacheDir();
   const child = spawn(process.execPath, [...first, ...args], {
     cwd: options.cwd,
-    env: { ...options.env, ...(cache !== undefined && { NODE_COMPILE_CACHE: path.join(cache, "children") }) },
+    env: { ...options.env, ...withoutProxy, ...(cache !== undefined && { NODE_COMPILE_CACHE: path.join(cache, "children") }) },
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

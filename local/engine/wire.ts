@@ -4,8 +4,9 @@ import type { Props } from "./values.ts";
 
 /** The largest message of either side; the SDK's own limit. */
 const MESSAGE_BYTES = 1024 * 1024 * 400;
-/** The options of both ends of a connection. */
+/** The options of both ends of a connection, which leaves out a proxy that the environment names. */
 export const CHANNEL = {
+  "grpc.enable_http_proxy": 0,
   "grpc.max_receive_message_length": MESSAGE_BYTES,
   "grpc.max_send_message_length": MESSAGE_BYTES,
 };

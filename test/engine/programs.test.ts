@@ -48,6 +48,20 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect(callsOf(project).filter((c) => c.call === "delete")).toEqual([]);
     }));
 
+  test("a proxy that the environment names is for the rest of the world (grpc-js, http_proxy.ts)", async () => {
+    const nowhere = "http://127.0.0.1:9/";
+    const proxies = { http_proxy: nowhere, https_proxy: nowhere, grpc_proxy: nowhere, no_proxy: "" };
+    await withKitProject(
+      async (project) => {
+        project.write("plan.json", [thing("a")]);
+        expect(await project.run(...up)).toMatchObject({ status: 0, err: "" });
+        expect(await namesIn(project)).toEqual(["a"]);
+      },
+      "conformance",
+      proxies,
+    );
+  });
+
   test("unknown values and secrets deep inside inputs reach the provider, and only it (provider_plugin.go, annotateSecrets)", () =>
     withKitProject(async (project) => {
       const deep = { list: [1, { password: { $secret: "hush-hush" }, from: "${a.token}" }] };
