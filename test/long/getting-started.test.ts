@@ -78,7 +78,7 @@ test("README: the demo prints what is shown there, in two clones side by side, a
     const shown = allBlocksOf("README.md").find(({ language }) => language === "text");
     const lines = (shown?.text ?? "")
       .split("\n")
-      .filter((line) => !/^ *…?$/.test(line) && !line.includes(' in ~/merchant-jobs'));
+      .filter((line) => !/^ *…?$/.test(line) && !line.includes(" in ~/merchant-jobs"));
     expect(lines.length).toBeGreaterThan(20);
     for (const { status, out } of demos) {
       expect(status, out).toBe(0);

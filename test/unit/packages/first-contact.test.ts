@@ -1,0 +1,71 @@
+// What `npm ci` says to somebody who has just cloned this: nothing that alarms.
+import { expect, test } from "vitest";
+import { textOf } from "../../docs/blocks.ts";
+
+interface Package {
+  readonly deprecated?: string;
+  readonly hasInstallScript?: boolean;
+  readonly engines?: { readonly node?: string };
+}
+
+const { packages } = JSON.parse(textOf("package-lock.json")) as {
+  readonly packages: Readonly<Record<string, Package>>;
+};
+const { allowScripts } = JSON.parse(textOf("package.json")) as {
+  readonly allowScripts: Readonly<Record<string, boolean>>;
+};
+const all = Object.entries(packages).filter(([name]) => name !== "");
+
+test("no package is deprecated", () => {
+  expect(all.filter(([, { deprecated }]) => deprecated !== undefined)).toEqual([]);
+});
+
+test("each package with an install script is allowed or refused to run it", () => {
+  const withScript = all.filter(([, { hasInstallScript }]) => hasInstallScript === true);
+  expect(withScript.map(([name]) => name.split("node_modules/").at(-1))).toEqual(Object.keys(allowScripts));
+});
+
+test.each(["22.13.0", "24.0.0"])(
+  "with Node.js %s, which README tells to begin with, no package wants another",
+  (version) => {
+    const wanting = all.filter(([, { engines }]) => !allows(engines?.node ?? "*", version));
+    expect(wanting.map(([name, { engines }]) => `${name}: ${engines?.node ?? ""}`)).toEqual([]);
+    expect(textOf("README.md")).toContain("Node.js 22.13 or 24");
+  },
+);
+
+test("a range allows what it says", () => {
+  const cases = [
+    "^20.19.0 || ^22.13.0 || >=24",
+    ">=9.3.0 || >=8.10.0 <9.0.0",
+    "6.* || >= 10.x",
+    "^8",
+    "<8.10",
+    "8.9.3",
+    "*",
+  ];
+  const allowed = (version: string) => cases.filter((range) => allows(range, version));
+  expect(allowed("22.12.9")).toEqual([">=9.3.0 || >=8.10.0 <9.0.0", "6.* || >= 10.x", "*"]);
+  expect(allowed("22.13.0")).toEqual([cases[0], ">=9.3.0 || >=8.10.0 <9.0.0", "6.* || >= 10.x", "*"]);
+  expect(allowed("8.9.3")).toEqual(["^8", "<8.10", "8.9.3", "*"]);
+  expect(allowed("6.1.0")).toEqual(["6.* || >= 10.x", "<8.10", "*"]);
+});
+
+/** Whether a version is in a range as packages write it: of `||`, `^`, `>=`, `<` and a version that may end in `.x` or early. */
+function allows(range: string, version: string): boolean {
+  return range.split("||").some((part) =>
+    [...part.matchAll(/(\^|>=|<)?\s*(\*|[\d.x*]+)/g)].every(([, sign, written = "*"]) => {
+      const parts = written.split(".").filter((figure) => /^\d+$/.test(figure));
+      const order = compare(parts, version.split("."));
+      if (sign === ">=") return order <= 0;
+      if (sign === "<") return order > 0;
+      const same = sign === "^" ? parts.slice(0, 1) : parts;
+      return order <= 0 && same.every((figure, index) => figure === version.split(".")[index]);
+    }),
+  );
+}
+
+function compare(one: readonly string[], other: readonly string[]): number {
+  const difference = [0, 1, 2].map((index) => Number(one[index] ?? 0) - Number(other[index] ?? 0));
+  return difference.find((value) => value !== 0) ?? 0;
+}
