@@ -131,6 +131,7 @@ export async function expectExportWhole({ at, leaving, place }: OffboardCase): P
   await ask("cron", (client) => client.query(`create database ${copy} template template0`));
   const { host, port, superuser } = testServer();
   const env = { PGHOST: host, PGPORT: String(port), PGUSER: superuser.user, PGPASSWORD: superuser.password };
+  // As docs/offboarding.md says.
   const words = ["--no-owner", "--no-privileges", "--exit-on-error", "-d", copy, await place.fileOf(file)];
   await promisify(execFile)(path.join(installationRoot, String(postgresMajor()), "bin", "pg_restore"), words, { env });
   const figures = await ask(copy, (client) =>

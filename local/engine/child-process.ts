@@ -39,7 +39,11 @@ export function startNode(
   const cache = getCompileCacheDir();
   const child = spawn(process.execPath, [...first, ...args], {
     cwd: options.cwd,
-    env: { ...options.env, ...withoutProxy, ...(cache !== undefined && { NODE_COMPILE_CACHE: path.join(cache, "children") }) },
+    env: {
+      ...options.env,
+      ...withoutProxy,
+      ...(cache !== undefined && { NODE_COMPILE_CACHE: path.join(cache, "children") }),
+    },
     detached: true,
     stdio: ["pipe", "pipe", "pipe"],
   });

@@ -1,37 +1,16 @@
 // Who answers for what pages show and no parser here can judge. A block that nobody answers for fails test/unit/docs.
 
-/** A test that does what a page says. It names the page, or its folder. */
-export const DONE_BY: Readonly<Record<string, string>> = {
-  "docs/getting-started.md": "test/long/getting-started.test.ts",
-  "docs/runner.md": "test/long/getting-started.test.ts",
-  "docs/add-a-job.md": "test/db/jobs/docs.test.ts",
-  "docs/queries.md": "test/db/jobs/docs.test.ts",
-  "docs/runbook/restore-one-merchant.md": "test/long/runbook.test.ts",
-};
-
-/** Programs that only tests named in `DONE_BY` can try: they need a server. */
-export const OF_POSTGRESQL: readonly string[] = ["psql", "createdb", "dropdb", "pg_dump", "pg_restore"];
+/** Programs that need a server: a test that names the page does what it says. */
+export const OF_POSTGRESQL: readonly string[] = ["psql", "createdb", "pg_dump", "pg_restore"];
 
 /** Programs of which nothing is tried here, and why. */
 export const NOT_TRIED: Readonly<Record<string, string>> = {
   docker: "there is no Docker where the tests run; .github/workflows/ci.yml builds the image and starts compose.yaml",
   git: "it needs a fork",
-  gh: "it needs a repository on GitHub",
 };
 
 /** Programs of every system, which need no trial. */
-export const OF_THE_SYSTEM: readonly string[] = [
-  "cd",
-  "export",
-  "read",
-  "rm",
-  "umask",
-  "printf",
-  "openssl",
-  "pgrep",
-  "curl",
-  "sudo",
-];
+export const OF_THE_SYSTEM: readonly string[] = ["cd", "export", "read", "rm", "umask", "printf", "openssl", "pgrep"];
 
 /** What the Pulumi CLI alone knows, by how it begins: it is in no package registry, and needs a backend. */
 export const OF_THE_CLI: readonly string[] = [
@@ -44,7 +23,7 @@ export const OF_THE_CLI: readonly string[] = [
 ];
 
 /** Services of AWS whose commands cannot be looked up, because no client of theirs is installed, and that of copying files. */
-export const AWS_NOT_LOOKED_UP: readonly string[] = ["kms", "s3", "ec2", "cloudwatch", "secretsmanager"];
+export const AWS_NOT_LOOKED_UP: readonly string[] = ["kms", "s3"];
 
 /** What is printed, and not typed: how a block begins, where the words come from, and one that stands there. */
 export const PRINTED: readonly (readonly [begins: string, file: string, words: string])[] = [

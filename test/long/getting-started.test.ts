@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { removeServer } from "../../local/postgres.ts";
 import { startBareServer } from "../docs/bare-server.ts";
-import { allBlocksOf, textOf } from "../docs/blocks.ts";
+import { allBlocksOf, textOf } from "../docs.ts";
 import { cloneFor, type Done } from "../docs/reader.ts";
 import { connectAs } from "../server.ts";
 

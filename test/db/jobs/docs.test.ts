@@ -8,7 +8,7 @@ import { applyMigrations, readMigrations } from "../../../converge/migrations.ts
 import { batchFunctionOf, type JobDefinition } from "../../../spec/jobs.ts";
 import type { MerchantSpec } from "../../../spec/merchants.ts";
 import { parseSchedule } from "../../../spec/schedule.ts";
-import { blocksOf } from "../../docs/blocks.ts";
+import { blocksOf } from "../../docs.ts";
 import { JobsDatabase } from "../../jobs/database.ts";
 import { filesOf, onboard, prepareCell, specOf, sqlRoot, targetsOf, testCell } from "../../merchants.ts";
 import { adminClient, dropMerchantLeftovers, freshName } from "../../server.ts";

@@ -10,7 +10,7 @@ import { MERCHANT_FIELDS } from "../../../spec/merchants.ts";
 import { CONFIG_KEYS } from "../../../spec/names.ts";
 import { ROLLOUT_FIELDS } from "../../../spec/rollout.ts";
 import { parseStack } from "../../../spec/stack.ts";
-import { textOf } from "../../docs/blocks.ts";
+import { textOf } from "../../docs.ts";
 
 const page = textOf("docs/configuration.md");
 

@@ -1,6 +1,6 @@
 // What `npm ci` says to somebody who has just cloned this: nothing that alarms.
 import { expect, test } from "vitest";
-import { textOf } from "../../docs/blocks.ts";
+import { textOf } from "../../docs.ts";
 
 interface Package {
   readonly deprecated?: string;

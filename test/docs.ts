@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import path from "node:path";
 
-const repository = path.join(import.meta.dirname, "..", "..");
+const repository = path.join(import.meta.dirname, "..");
 
 /** A block of code on a page: fenced, as ```<language> <mark>, or indented, which has neither. */
 export interface Block {
