@@ -4,6 +4,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as rds from "@aws-sdk/client-rds";
 import * as s3 from "@aws-sdk/client-s3";
+import * as secretsmanager from "@aws-sdk/client-secrets-manager";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseCommandLine } from "../../../local/engine/options.ts";
@@ -217,7 +218,7 @@ function checkPulumi(words: readonly string[]): void {
 /** The operation is one of the service's client, by its name. */
 function checkAws([service = "", operation = ""]: readonly string[]): void {
   if (AWS_NOT_LOOKED_UP.includes(service)) return;
-  const client = { rds, s3api: s3 }[service];
+  const client = { rds, s3api: s3, secretsmanager }[service];
   if (client === undefined) throw new Error(`nobody answers for aws ${service}: test/docs/claims.ts`);
   const known = Object.keys(client).map((name) => name.toLowerCase());
   expect(known).toContain(`${operation.replaceAll("-", "")}command`);
