@@ -9,7 +9,7 @@ export interface AccessTarget {
   readonly ownerRole: string;
   readonly appRole: string;
   readonly jobRole: string;
-  /** How the application logs in: by IAM on RDS; left out: by a password, which nobody here sees or changes. */
+  /** How the application logs in: by IAM on RDS; left out: by a password, which is not decided here. */
   readonly appLogin?: "iam" | undefined;
 }
 
