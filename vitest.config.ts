@@ -27,7 +27,11 @@ export default defineConfig({
       {
         test: {
           name: "db-17",
-          include: ["test/db/converge/**/*.test.ts", "test/db/{adoption,cannot-look,offboard,roster}.test.ts"],
+          include: [
+            "test/db/converge/**/*.test.ts",
+            "test/db/{adoption,cannot-look,offboard,roster}.test.ts",
+            "test/long/app-secret.test.ts",
+          ],
           globalSetup,
           env: { MERCHANT_JOBS_POSTGRES_ROOT: postgres17Root, MERCHANT_JOBS_PG_BIN: `${postgres17Root}/17/bin` },
           testTimeout: 120_000,

@@ -20,13 +20,12 @@ export class Cell extends pulumi.ComponentResource {
   declare readonly scheduler: Scheduler;
   /** Comes after the registry, and pg_cron where that starts the jobs, are there, and stops every merchant of a cell that cannot run jobs. */
   declare readonly probe: CellProbe;
-  /** How applications log in. */
-  declare readonly appLogin: "iam" | "password";
+  declare readonly spec: CellSpec;
 
   constructor(spec: CellSpec, secret: SecretReader, { dependsOn }: CellOptions) {
     const protect = !(spec.kind === "rds" && spec.expendable !== undefined);
     super("merchant-jobs:index:Cell", spec.name, {}, { dependsOn, protect });
-    this.appLogin = spec.kind === "rds" || spec.kind === "adopted" ? spec.appLogin : "password";
+    this.spec = spec;
     this.scheduler = spec.scheduler;
     const after = (...more: pulumi.Resource[]) => ({ parent: this, dependsOn: [...dependsOn, ...more] });
     const cronAfter = [];

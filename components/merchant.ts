@@ -1,5 +1,6 @@
 import * as postgresql from "@pulumi/postgresql";
 import * as pulumi from "@pulumi/pulumi";
+import { appLoginOf } from "../spec/aws/app-login.ts";
 import type { MerchantSpec } from "../spec/merchants.ts";
 import { Access } from "./access.ts";
 import type { Cell } from "./cell.ts";
@@ -65,10 +66,10 @@ function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptio
   );
 }
 
-function createAccess(spec: MerchantSpec, { appLogin }: Cell, options: pulumi.CustomResourceOptions) {
-  const { cell, id: merchant, database } = spec;
-  const inputs = { cell, merchant, database, ...(appLogin === "iam" && { appLogin }) };
-  return new Access(`${spec.id}-access`, inputs, options);
+function createAccess(spec: MerchantSpec, cell: Cell, options: pulumi.CustomResourceOptions) {
+  const { id: merchant, database } = spec;
+  const inputs = { cell: spec.cell, merchant, database, ...appLoginOf(cell.spec, merchant) };
+  return new Access(`${merchant}-access`, inputs, options);
 }
 
 /** A change of template or encoding would replace the database, and with it the ledger: both are ignored. */

@@ -9,7 +9,7 @@ export interface AccessTarget {
   readonly ownerRole: string;
   readonly appRole: string;
   readonly jobRole: string;
-  /** How the application logs in: by IAM on RDS; left out: by a password, which nobody here sees or changes. */
+  /** How the application logs in: by IAM on RDS; left out: by a password, which is not decided here. */
   readonly appLogin?: "iam" | undefined;
 }
 
@@ -29,8 +29,8 @@ export interface AccessStep {
 export interface AccessState {
   readonly roles: Readonly<Record<string, { readonly attributes: readonly string[]; readonly comment: string | null }>>;
   /**
-   * Roles that each of these is a member of, and the members of the owner role and the job role, with what that is good
-   * for; on PostgreSQL 15 always for both.
+   * Roles that each of these is a member of, the members of the owner role and the job role, and whether the administrator is
+   * one of the application role, with what that is good for; on PostgreSQL 15 always for inheriting and for SET ROLE.
    */
   readonly memberships: readonly Membership[];
   /** 15, 16, … */
@@ -46,6 +46,8 @@ export interface Membership {
   readonly role: string;
   readonly inherits: boolean;
   readonly sets: boolean;
+  /** Whether the member may give the role to others; from PostgreSQL 16 on, also whether it may alter and drop it. */
+  readonly administers: boolean;
   /** Whether the member is neither an administrator nor another merchant's role, which shows there and is healed there. */
   readonly stranger: boolean;
 }
@@ -84,22 +86,7 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
       });
     }
   }
-  // From PostgreSQL 16 on a membership says what it is for; SET is what the administrator needs of the job role.
-  const admin = target.address.user;
-  for (const [role, inherit] of [
-    [target.ownerRole, true],
-    [target.jobRole, false],
-  ] as const) {
-    const is = found.memberships.some(
-      (m) => m.member === admin && m.role === role && m.sets && (m.inherits || !inherit),
-    );
-    if (is) continue;
-    const options = found.majorVersion >= 16 ? ` with inherit ${String(inherit)}, set true` : "";
-    steps.push({
-      about: `${admin} in ${role}`,
-      statement: `grant ${quoteName(role)} to ${quoteName(admin)}${options}`,
-    });
-  }
+  steps.push(...planAdministrator(target, found));
   const isIam = (member: string, role: string) =>
     target.appLogin === "iam" && member === target.appRole && role === IAM_ROLE;
   if (target.appLogin === "iam" && !found.memberships.some(({ member, role }) => isIam(member, role))) {
@@ -117,18 +104,48 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
   return steps;
 }
 
+/**
+ * What the administrator needs of the merchant's roles. From PostgreSQL 16 on a membership says what it is for, who makes a role
+ * may administer it, and nobody else may alter it. A server of 15 that is upgraded brings what it has: so the administrator has
+ * the admin option there already, where it can still give that to itself.
+ */
+function planAdministrator(target: AccessTarget, found: AccessState): readonly AccessStep[] {
+  const admin = target.address.user;
+  return [
+    { role: target.ownerRole, inherit: true, set: true },
+    { role: target.jobRole, inherit: false, set: true },
+    { role: target.appRole, inherit: false, set: false },
+  ].flatMap(({ role, inherit, set }) => {
+    const now = found.memberships.find((m) => m.member === admin && m.role === role);
+    // A role that is about to be made comes with it.
+    const administers = now?.administers ?? (found.majorVersion >= 16 && found.roles[role] === undefined);
+    if (administers && (now?.sets === true || !set) && (now?.inherits === true || !inherit)) return [];
+    const options =
+      found.majorVersion < 16
+        ? "admin option"
+        : [...(administers ? [] : ["admin true"]), `inherit ${String(inherit)}`, `set ${String(set)}`].join(", ");
+    const statement = `grant ${quoteName(role)} to ${quoteName(admin)} with ${options}`;
+    return [{ about: `${admin} in ${role}`, statement }];
+  });
+}
+
 /** What was found in the place of each thing that a plan changes. */
 export function describeAccess(steps: readonly AccessStep[], found: AccessState): AccessDifferences {
+  // That nobody is in a role that is gone needs no saying.
+  const gone = steps.flatMap(({ about, statement }) => (statement.startsWith("create role ") ? [` in ${about}`] : []));
+  const told = steps.filter(({ about }) => !gone.some((end) => about.endsWith(end)));
   return Object.fromEntries(
-    steps.map(({ about }) => {
+    told.map(({ about, statement }) => {
       const role = found.roles[about];
       if (role) return [about, [...role.attributes, role.comment ?? "no comment"].join(", ")];
-      return [about, about.includes(" in ") ? membershipOf(found, about) : "gone"];
+      return [about, about.includes(" in ") ? membershipOf(found, about, statement.startsWith("grant ")) : "gone"];
     }),
   );
 }
 
-function membershipOf(found: AccessState, about: string): string {
+function membershipOf(found: AccessState, about: string, isWanted: boolean): string {
   const [member, role] = about.split(" in ");
-  return found.memberships.some((m) => m.member === member && m.role === role) ? "member" : "no member";
+  const now = found.memberships.find((m) => m.member === member && m.role === role);
+  if (now === undefined) return "no member";
+  return isWanted && !now.administers ? "member without admin option" : "member";
 }

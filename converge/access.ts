@@ -135,6 +135,7 @@ async function readState(session: Session, target: AccessTarget): Promise<Access
     `select m.rolname as member, r.rolname as role,
        bool_or(coalesce((to_jsonb(am) ->> 'inherit_option')::boolean, true)) as inherits,
        bool_or(coalesce((to_jsonb(am) ->> 'set_option')::boolean, true)) as sets,
+       bool_or(am.admin_option) as administers,
        bool_and(m.rolname <> current_user and not m.rolcreaterole and not m.rolsuper and not exists (
          select from merchant_jobs.merchants as o
          where m.rolname in (o.database_name || '_owner', o.database_name || '_app', o.database_name || '_job')
@@ -143,9 +144,10 @@ async function readState(session: Session, target: AccessTarget): Promise<Access
      join pg_catalog.pg_roles as m on m.oid = am.member
      join pg_catalog.pg_roles as r on r.oid = am.roleid
      where m.rolname = any ($1::text[]) or r.rolname in ($2::text, $3::text)
+       or (m.rolname = current_user and r.rolname = $4::text)
      group by m.rolname, r.rolname
      order by m.rolname, r.rolname`,
-    [names, target.ownerRole, target.jobRole],
+    [names, target.ownerRole, target.jobRole, target.appRole],
   );
   return {
     roles: Object.fromEntries(

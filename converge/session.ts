@@ -145,6 +145,8 @@ function cellOf(address: CellAddress): Cell {
     allowExitOnIdle: true,
   });
   pool.on("error", () => undefined);
+  // The pool hears what happens to a connection that nobody uses; one that breaks while it is used fails the next query too.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   const cell = { pool, waiting: [], free: CRON_POOL_SIZE };
   cells.set(key, cell);
   return cell;

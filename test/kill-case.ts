@@ -78,6 +78,15 @@ export async function killAfter({ project }: KillCase, milliseconds: number): Pr
   return what === "due";
 }
 
+/** Runs `up` and kills all of it when something is there; false when it ended before that. */
+export async function killWhen(project: Project, isThere: () => Promise<unknown>): Promise<boolean> {
+  const run = startUp(project);
+  const what = await Promise.race([isThere().then(() => "there" as const), run.ended]);
+  await killTree(run.process);
+  await run.ended;
+  return what === "there";
+}
+
 /** Recovers as a user does, in the project's folder. */
 export async function recover(project: Project, ...args: readonly string[]): Promise<Outcome> {
   const program = path.join(import.meta.dirname, "..", "local", "recover.ts");

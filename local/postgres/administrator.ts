@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import pg from "pg";
+import { scramVerifier } from "../../converge/scram.ts";
 import { LocalServerError } from "./errors.ts";
-import { scramVerifier } from "./scram.ts";
 import type { ServerFile, SuperuserFile } from "./stored-files.ts";
 import { poll } from "./waiting.ts";
 

@@ -1,6 +1,6 @@
 import type { Path, Report } from "../report.ts";
 import { ADOPTED_FIELDS } from "./rds-fields.ts";
-import { commonOf, type OnRds, readClass } from "./rds-cell.ts";
+import { checkKey, commonOf, type OnRds, readClass } from "./rds-cell.ts";
 
 /** How the administrator of an adopted instance logs in: by an IAM token, or by a secret of AWS Secrets Manager. */
 export type RdsCredential = "iam" | { readonly secret: string };
@@ -17,6 +17,8 @@ export interface AdoptedCell extends OnRds {
   readonly caFile?: string;
   /** For the sizing, which is left out without it. */
   readonly instanceClass?: string;
+  /** The ARN of the key that encrypts its applications' secrets. Default: the account's key for Secrets Manager. */
+  readonly kmsKeyId?: string;
 }
 
 const EXAMPLE = "{kind: adopted, region: …, identifier: …, host: …}";
@@ -26,7 +28,7 @@ export function parseAdoptedCell(report: Report, path: Path, name: string, raw: 
   const fields = report.readFields(path, raw, ADOPTED_FIELDS, EXAMPLE);
   if (fields === undefined) return undefined;
   const instanceClass = readClass(report, [...path, "instanceClass"], fields.instanceClass);
-  const { host, identifier, caFile, credential = "iam", port = 5432 } = fields;
+  const { host, identifier, caFile, credential = "iam", port = 5432, kmsKeyId } = fields;
   const common = identifier === undefined ? undefined : commonOf(report, path, name, "password", fields);
   if (credential !== "iam" && fields.appLogin === "iam") {
     // Who makes a role is a member of it from PostgreSQL 16 on, and RDS asks IAM of every member of rds_iam, by any way.
@@ -36,8 +38,13 @@ export function parseAdoptedCell(report: Report, path: Path, name: string, raw: 
       [...path, "appLogin"],
       fields.appLogin,
       rule,
-      "leave credential out for iam, or write appLogin: password",
+      "leave credential out for iam, or write appLogin: secret or password",
     );
+  }
+  checkKey(report, path, fields.region, kmsKeyId);
+  if (kmsKeyId !== undefined && fields.appLogin !== "secret") {
+    const rule = "encrypts nothing: an adopted instance keeps its own key, and no secret is made for its applications";
+    report.add([...path, "kmsKeyId"], kmsKeyId, rule, "take it out, or write appLogin: secret");
   }
   if (host === undefined || common === undefined) return undefined;
   return {
@@ -48,5 +55,6 @@ export function parseAdoptedCell(report: Report, path: Path, name: string, raw: 
     credential,
     ...(caFile !== undefined && { caFile }),
     ...(instanceClass !== undefined && { instanceClass }),
+    ...(kmsKeyId !== undefined && { kmsKeyId }),
   };
 }

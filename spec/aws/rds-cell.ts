@@ -1,5 +1,6 @@
 import type { Path, Report } from "../report.ts";
 import { didYouMean } from "../suggest.ts";
+import type { AppLogin } from "./app-login.ts";
 import { INSTANCE_CLASSES } from "./instance-classes.ts";
 import { allParameters, type Parameters, parseParameters } from "./parameters.ts";
 import { DEFAULTS, IDENTIFIER, RDS_FIELDS } from "./rds-fields.ts";
@@ -17,8 +18,8 @@ export interface OnRds {
   readonly admin: string;
   /** Whether `up` reboots the instance when a static parameter waits for it. Default: never. */
   readonly rebootWhenPending: "never" | "now";
-  /** How applications log in: by IAM, or by a password that nobody here sees. Default iam; password for an adopted one. */
-  readonly appLogin: "iam" | "password";
+  /** How applications log in. Default iam; password for an adopted one. */
+  readonly appLogin: AppLogin;
   /** What sizing counts for each merchant. Default 10. */
   readonly connectionsPerMerchant: number;
   /** What sizing counts for each run of a job. Default 0.5. */
@@ -41,7 +42,7 @@ export interface RdsCell extends OnRds {
   readonly subnetIds: readonly string[];
   /** Who may connect: security groups, or blocks of addresses. */
   readonly clients: readonly string[];
-  /** The ARN of the key that encrypts it. Default: the account's key for RDS. */
+  /** The ARN of the key that encrypts it and its applications' secrets. Default: the account's keys for either service. */
   readonly kmsKeyId?: string;
   /** Default true: a standby in another zone. */
   readonly multiAz: boolean;
@@ -88,14 +89,7 @@ export function parseRdsCell(report: Report, path: Path, name: string, raw: unkn
     const rule = `falls into the maintenance window ${maintenanceWindow}, which RDS refuses`;
     report.add([...path, "backupWindow"], backupWindow, rule, "choose another time for one of them");
   }
-  if (kmsKeyId !== undefined && region !== undefined && kmsKeyId.split(":")[3] !== region) {
-    report.add(
-      [...path, "kmsKeyId"],
-      kmsKeyId,
-      `is a key of another region than ${region}`,
-      "write a key of that region",
-    );
-  }
+  checkKey(report, path, region, kmsKeyId);
   const common = commonOf(report, path, name, "iam", fields);
   checkExpendable(report, path, name, fields.expendable);
   if (!instanceClass || !engineVersion || !storageGib || !vpcId || !subnetIds || !clients || !common) return undefined;
@@ -127,13 +121,13 @@ export function commonOf(
   report: Report,
   path: Path,
   name: string,
-  appLogin: "iam" | "password",
+  appLogin: AppLogin,
   fields: {
     readonly region?: string | undefined;
     readonly identifier?: string | undefined;
     readonly admin?: string | undefined;
     readonly rebootWhenPending?: "never" | "now" | undefined;
-    readonly appLogin?: "iam" | "password" | undefined;
+    readonly appLogin?: AppLogin | undefined;
     readonly connectionsPerMerchant?: number | undefined;
     readonly secondsPerJob?: number | undefined;
     readonly suspended?: boolean | undefined;
@@ -168,6 +162,12 @@ export function readClass(report: Report, path: Path, written: string | undefine
     : "write it as db.r7g.large; spec/aws/instance-classes.ts has those it knows";
   report.add(path, written, "is not an instance class of PostgreSQL that this program knows", fix);
   return undefined;
+}
+
+/** A key encrypts in its own region only. */
+export function checkKey(report: Report, path: Path, region: string | undefined, key: string | undefined): void {
+  if (key === undefined || region === undefined || key.split(":")[3] === region) return;
+  report.add([...path, "kmsKeyId"], key, `is a key of another region than ${region}`, "write a key of that region");
 }
 
 function checkExpendable(report: Report, path: Path, name: string, written: string | undefined): void {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_NAME_BYTES } from "../names.ts";
+import { APP_LOGINS } from "./app-login.ts";
 import { parseDaily, parseWeekly } from "./windows.ts";
 
 export const DEFAULTS = {
@@ -77,11 +78,14 @@ export const COMMON_FIELDS = {
     fix: "leave it out for never: up says then which command reboots the instance",
   },
   appLogin: {
-    about: "how applications log in: by IAM, or by a password that you give by `\\password`",
+    about:
+      "how applications log in: by IAM, by a secret of each merchant in AWS Secrets Manager, or by a password that you give",
     default: "iam",
-    schema: z.enum(["iam", "password"]),
-    rule: "must be iam or password (a secret for each merchant is not in this version yet)",
-    fix: "write iam, or password for roles that get theirs from you: \\password merchant_acme_app",
+    schema: z.enum(APP_LOGINS),
+    rule: "must be iam, secret or password",
+    fix:
+      "write iam, secret for a secret of each merchant in AWS Secrets Manager, or password for roles that get theirs from " +
+      "you: \\password merchant_acme_app",
   },
   connectionsPerMerchant: {
     about: "what [sizing](sizing.md) counts for each merchant",
@@ -105,6 +109,14 @@ const INSTANCE_CLASS = {
   schema: z.string(),
   rule: "must be an instance class, as text",
   fix: "write it as db.r7g.large",
+} as const;
+
+const KMS_KEY = {
+  about: "the key that encrypts it, and the secrets of its applications",
+  default: "the account's own",
+  schema: z.string().regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/),
+  rule: "must be the ARN of a KMS key, not an alias: AWS answers with the ARN, and an alias would differ for ever",
+  fix: "write it as arn:aws:kms:eu-central-1:123456789012:key/…, or leave it out for the account's own key",
 } as const;
 
 const gib = (about: string, least: number) =>
@@ -157,13 +169,7 @@ export const RDS_FIELDS = {
     fix: "write them as [sg-0123456789abcdef0] or [10.0.0.0/16]",
     required: true,
   },
-  kmsKeyId: {
-    about: "the key that encrypts it",
-    default: "the account's own",
-    schema: z.string().regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/[A-Za-z0-9-]+$/),
-    rule: "must be the ARN of a KMS key, not an alias: RDS answers with the ARN, and an alias would differ for ever",
-    fix: "write it as arn:aws:kms:eu-central-1:123456789012:key/…, or leave it out for the account's own key",
-  },
+  kmsKeyId: KMS_KEY,
   multiAz: trueOrFalse("`true`: it has a standby in another availability zone", String(DEFAULTS.multiAz)),
   backupDays: {
     about: "how long backups are kept, for a restore to any moment in that time",
@@ -266,4 +272,5 @@ export const ADOPTED_FIELDS = {
     fix: "leave it out for Amazon's authorities",
   },
   instanceClass: { ...INSTANCE_CLASS, default: "no sizing" },
+  kmsKeyId: { ...KMS_KEY, about: "the key that encrypts the secrets of its applications" },
 } as const;

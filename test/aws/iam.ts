@@ -1,10 +1,7 @@
 import type { Moto } from "./moto.ts";
 
 /** What a user of a stand-in for AWS logs in with. */
-export interface TestUser {
-  readonly AWS_ACCESS_KEY_ID: string;
-  readonly AWS_SECRET_ACCESS_KEY: string;
-}
+export type TestUser = Readonly<Record<"AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY", string>>;
 
 /** Makes a user who may do what the statements of a policy say, and nothing else. */
 export async function makeUser(moto: Moto, name: string, statements: readonly object[]): Promise<TestUser> {

@@ -30,6 +30,8 @@ export interface World {
   rotate(role: string, secret: string): Promise<() => Promise<void>>;
   /** A password that no message may show. */
   newPassword(): string;
+  /** Adds a password that somebody else has made. */
+  mayNotShow(password: string): void;
   /** The ConvergeError that work fails with; no password of this world is in it. */
   failureOf(work: Promise<unknown>): Promise<ConvergeError>;
   /** Lets a role in by TLS alone, as RDS does by a token of IAM, which nobody here can check. */
@@ -64,6 +66,7 @@ export async function startWorld(): Promise<World> {
     passwords,
     writeSecret,
     newPassword,
+    mayNotShow: (password) => void passwords.push(password),
     async passwordIn(name) {
       const { SecretString = "" } = await secrets.send(new GetSecretValueCommand({ SecretId: name }));
       return (JSON.parse(SecretString) as { readonly password: string }).password;

@@ -4,6 +4,7 @@ import { type DriftKind, merchantOf, named } from "./kinds.ts";
 import { objectKinds } from "./object-kinds.ts";
 import { FILE_KINDS, type RefusedKind, refusedKinds } from "./refused-kinds.ts";
 import { roleKinds } from "./role-kinds.ts";
+import { type SecretKind, secretKinds } from "./secret-kinds.ts";
 import { UNSEEN } from "./unseen.ts";
 
 /** A row of docs/drift.md: what was changed, the resource that shows it, its lines there, and what `up --refresh` does. */
@@ -30,6 +31,12 @@ function rowOf(kind: DriftKind | RefusedKind): PageRow {
   return [kind.kind, RESOURCES[kind.resource] ?? kind.resource, shows, up];
 }
 
+/** Of a merchant acme on the instance `old-1`. */
+function secretRowOf({ kind, shows, refused }: SecretKind): PageRow {
+  const line = `+ secret merchant-jobs/old-1/acme/app: "${named(shows, merchantOf("acme"))}"`;
+  return [kind, "Access", code(line), refused === undefined ? "heals it" : `refuses: ${code(refused)}`];
+}
+
 const cut = (text: string) => (text.length > WIDTH ? `${text.slice(0, WIDTH)}…` : text);
 const code = (text: string) => `\`${text.trim()}\``;
 
@@ -38,6 +45,7 @@ export const PAGE: Readonly<Record<string, readonly PageRow[]>> = {
   Crontab: [...crontabKinds.map(rowOf), rowOf(allJobsGone), ...cellKinds.map(rowOf)],
   "Objects in a merchant's database": objectKinds.map(rowOf),
   "Roles and databases": roleKinds.map(rowOf),
+  "Secrets of applications": secretKinds.map(secretRowOf),
   "What only a person can make right": refusedKinds.map(rowOf),
   "Migration files": FILE_KINDS.map(({ kind, refused }) => [
     kind,

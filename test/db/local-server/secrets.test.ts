@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { type RunningServer, startServer, stopServer } from "../../../local/postgres.ts";
-import { scramVerifier } from "../../../local/postgres/scram.ts";
+import { scramVerifier } from "../../../converge/scram.ts";
 import { connectAs, freshName, superuserClient, testServer, withOwnFolder } from "../../server.ts";
 
 /** The command line and, as far as this user may see it, the environment of every process, until `done` is settled. */

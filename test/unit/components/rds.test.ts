@@ -42,6 +42,8 @@ const cells = {
     parameters: { work_mem: 16_384, max_connections: 800, shared_preload_libraries: "auto_explain" },
   },
   "old-1": adopted,
+  "eu-2": { ...made, appLogin: "secret", kmsKeyId: KEY },
+  "old-2": { ...adopted, identifier: "aged", host: "aged.example.com", appLogin: "secret" },
 };
 
 /** How the mock engine answers, by type: what is not here is an error. */
@@ -98,6 +100,8 @@ beforeAll(async () => {
       bluebird: { cell: "eu-1" },
       titan: { cell: "big-1", connectionLimit: 400 },
       coral: { cell: "old-1" },
+      dahlia: { cell: "eu-2" },
+      ember: { cell: "old-2" },
     }),
   });
   await pulumi.runtime.runInPulumiStack(async () => {
@@ -242,6 +246,13 @@ describe("a shared cell", () => {
         upgrade: true,
         expendable: true,
       },
+      "eu-2": {
+        region: "eu-central-1",
+        identifier: "merchant-jobs-eu-2",
+        vpcId: made.vpcId,
+        kmsKeyId: KEY,
+        major: "17",
+      },
     });
   });
 });
@@ -302,6 +313,25 @@ describe("a cell that one merchant has for itself", () => {
       "titan-crontab",
       "titan-migrations",
     ]);
+  });
+});
+
+test("how an application logs in is declared with its roles: by IAM, by a secret of its own, or by a password", () => {
+  const accessOf = (merchant: string) => {
+    const { __provider, ...inputs } = inputsOf(`${merchant}-access`) ?? {};
+    expect(__provider).toBeTypeOf("string");
+    return inputs;
+  };
+  const roles = (merchant: string, cell: string) => ({ differs: {}, cell, merchant, database: `merchant_${merchant}` });
+  expect(accessOf("acme")).toEqual({ ...roles("acme", "eu-1"), appLogin: "iam" });
+  expect(accessOf("coral")).toEqual(roles("coral", "old-1"));
+  expect(accessOf("dahlia")).toEqual({
+    ...roles("dahlia", "eu-2"),
+    secret: { region: "eu-central-1", name: "merchant-jobs/merchant-jobs-eu-2/dahlia/app", kmsKeyId: KEY },
+  });
+  expect(accessOf("ember")).toEqual({
+    ...roles("ember", "old-2"),
+    secret: { region: adopted.region, name: "merchant-jobs/aged/ember/app" },
   });
 });
 

@@ -17,13 +17,14 @@ const target: AccessTarget = {
   jobRole: "acme_job",
 };
 const role = { attributes: ["LOGIN"], comment: "merchant-jobs: acme" };
-const whole = { inherits: true, sets: true, stranger: true };
-const administrator = { ...whole, member: "admin", stranger: false };
+const whole = { inherits: true, sets: true, administers: false, stranger: true };
+const administrator = { ...whole, member: "admin", administers: true, stranger: false };
 const right: AccessState = {
   roles: { acme_owner: { attributes: [], comment: null }, acme_app: role, acme_job: role },
   memberships: [
     { ...administrator, role: "acme_job" },
     { ...administrator, role: "acme_owner" },
+    { ...administrator, role: "acme_app", inherits: false, sets: false },
     { member: "acme_owner", role: "pg_read_all_stats", ...whole },
   ],
   majorVersion: 15,
@@ -41,8 +42,18 @@ test("missing roles are made, with a comment by which they are known, and the ad
     `comment on role "acme_app" is 'merchant-jobs: acme'`,
     'create role "acme_job" login',
     `comment on role "acme_job" is 'merchant-jobs: acme'`,
-    'grant "acme_owner" to "admin"',
-    'grant "acme_job" to "admin"',
+    'grant "acme_owner" to "admin" with admin option',
+    'grant "acme_job" to "admin" with admin option',
+    'grant "acme_app" to "admin" with admin option',
+  ]);
+});
+
+test("from PostgreSQL 16 on who makes a role administers it, and cannot give that to itself again", () => {
+  const { acme_owner } = right.roles;
+  const memberships = right.memberships.filter(({ role }) => role === "acme_owner");
+  const found: AccessState = { roles: { acme_owner: acme_owner! }, memberships, majorVersion: 16 };
+  expect(statements(found).filter((text) => text.startsWith("grant"))).toEqual([
+    'grant "acme_job" to "admin" with inherit false, set true',
   ]);
 });
 
@@ -51,11 +62,30 @@ test("the membership that CREATE ROLE makes from PostgreSQL 16 on is not the one
   const memberships = [
     { ...implicit, role: "acme_owner" },
     { ...implicit, role: "acme_job" },
+    { ...implicit, role: "acme_app" },
   ];
   expect(statements({ ...right, memberships, majorVersion: 16 })).toEqual([
     'grant "acme_owner" to "admin" with inherit true, set true',
     'grant "acme_job" to "admin" with inherit false, set true',
   ]);
+});
+
+test("the administrator has the admin option before an upgrade to 16 leaves it without, and misses it after one", () => {
+  const memberships = right.memberships.map((membership) => ({ ...membership, administers: false }));
+  const found = { ...right, memberships };
+  expect(statements(found)).toEqual([
+    'grant "acme_owner" to "admin" with admin option',
+    'grant "acme_job" to "admin" with admin option',
+    'grant "acme_app" to "admin" with admin option',
+  ]);
+  expect(statements({ ...found, majorVersion: 16 })).toEqual([
+    'grant "acme_owner" to "admin" with admin true, inherit true, set true',
+    'grant "acme_job" to "admin" with admin true, inherit false, set true',
+    'grant "acme_app" to "admin" with admin true, inherit false, set false',
+  ]);
+  expect(describeAccess(planAccess(target, found), found)).toMatchObject({
+    "admin in acme_app": "member without admin option",
+  });
 });
 
 test("attributes that nobody declared are taken away, and LOGIN is given back", () => {

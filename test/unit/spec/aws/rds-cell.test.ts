@@ -3,8 +3,9 @@ import { adopted, made, problemsOf, stackOf } from "./cells.ts";
 
 const pathsOf = (cell: unknown) => problemsOf(cell).map(({ path }) => path.replace("merchant-jobs:cells.eu-1.", ""));
 
+const key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d";
+
 describe("a cell that the stack makes is refused when", () => {
-  const key = "arn:aws:kms:eu-central-1:123456789012:key/0a1b2c3d";
   test.for<readonly [string, object, readonly string[]]>([
     ["its region is no region", { ...made, region: "Frankfurt" }, ["region"]],
     ["its identifier has capitals", { ...made, identifier: "EU-1" }, ["identifier"]],
@@ -30,7 +31,7 @@ describe("a cell that the stack makes is refused when", () => {
     ["its authority is unknown", { ...made, caCertificate: "rds-ca-2019" }, ["caCertificate"]],
     ["its administrator is the master user", { ...made, admin: "merchant_master" }, ["admin"]],
     ["its reboots are yes", { ...made, rebootWhenPending: "yes" }, ["rebootWhenPending"]],
-    ["its applications have secrets", { ...made, appLogin: "secret" }, ["appLogin"]],
+    ["its applications log in by nothing", { ...made, appLogin: "none" }, ["appLogin"]],
     ["it is expendable by another name", { ...made, expendable: "eu-2" }, ["expendable"]],
     ["it has a password", { ...made, password: "hunter2" }, ["password"]],
     ["it has an address", { ...made, host: "db.example.com" }, ["host"]],
@@ -76,6 +77,13 @@ describe("an adopted cell is refused when", () => {
       { ...adopted, credential: { secret: "a" }, appLogin: "iam" },
       ["appLogin"],
     ],
+    ["its key is an alias", { ...adopted, appLogin: "secret", kmsKeyId: "alias/merchant-jobs" }, ["kmsKeyId"]],
+    [
+      "its key is in another region",
+      { ...adopted, appLogin: "secret", kmsKeyId: "arn:aws:kms:eu-west-1:123456789012:key/0a1b2c3d" },
+      ["kmsKeyId"],
+    ],
+    ["its key has nothing to encrypt", { ...adopted, kmsKeyId: key }, ["kmsKeyId"]],
     ["it says how it would be made", { ...adopted, storageGib: 100, multiAz: true }, ["storageGib", "multiAz"]],
   ])("%s", ([, cell, keys]) => {
     expect(pathsOf(cell)).toEqual(keys);
@@ -126,6 +134,15 @@ describe("a cell on RDS that is right", () => {
         secondsPerJob: 0.5,
       },
     });
+  });
+
+  test("may have secrets for its applications, by a key of its own, whoever made the instance", () => {
+    const { cells } = stackOf({
+      "eu-1": { ...made, appLogin: "secret", kmsKeyId: key },
+      "old-1": { ...adopted, appLogin: "secret", kmsKeyId: key, credential: { secret: "merchants/admin" } },
+    });
+    expect(cells["eu-1"]).toMatchObject({ appLogin: "secret", kmsKeyId: key });
+    expect(cells["old-1"]).toMatchObject({ appLogin: "secret", kmsKeyId: key });
   });
 
   test("may have a secret of Secrets Manager, by name or ARN", () => {
