@@ -1,4 +1,5 @@
 import { lastDue, nextDue } from "../spec/due.ts";
+import { isKnownZone } from "../spec/local-time.ts";
 import { parseSchedule, type Schedule } from "../spec/schedule.ts";
 import type { JobLook, Registered } from "./look.ts";
 import type { Task } from "./run.ts";
@@ -27,7 +28,7 @@ export class DueJobs {
     const open: Task[] = [];
     for (const look of looks) {
       const schedule = look.enabled && look.schedule !== undefined ? parseSchedule(look.schedule) : undefined;
-      if (schedule === undefined || schedule.kind === "problem") continue;
+      if (schedule === undefined || schedule.kind === "problem" || !isKnownZone(look.timezone)) continue;
       const known = before?.get(look.job);
       const isSame = known && known.look.schedule === look.schedule && known.look.timezone === look.timezone;
       const next = isSame ? known.next : nextOf(schedule, look.timezone, now);

@@ -21,6 +21,8 @@ export interface JobHealth {
   readonly behindSince: number | undefined;
   readonly quarantined: number;
   readonly quarantinedSince: number | undefined;
+  /** The server does not know its time zone, so that nobody can say whether it is overdue. */
+  readonly zoneUnknown: boolean;
 }
 
 /** A job as pg_cron has it. */

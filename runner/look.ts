@@ -127,6 +127,7 @@ interface JobRow {
   readonly behind_since: Date | null;
   readonly quarantined: number;
   readonly quarantined_since: Date | null;
+  readonly zone_unknown: boolean;
 }
 
 /** Reads how the jobs of a merchant are, in its database. */
@@ -135,7 +136,7 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
     `select h.job, h.enabled, h.schedule, h.timezone, greatest(j.due_from, 'epoch') as due_from, j.time_limit_seconds::integer as seconds,
        h.last_success_at, h.last_status, pg_catalog.left(h.last_error, 500) as last_error,
        h.failures_in_row::integer as failures, h.running_since, h.overdue_since, h.behind,
-       h.quarantined::integer as quarantined,
+       h.quarantined::integer as quarantined, h.zone_unknown,
        (
          select pg_catalog.min(r.started_at) from app.job_runs as r
          where h.failures_in_row > 0 and r.job_id = j.job_id and r.status in ('failed', 'abandoned')
@@ -176,6 +177,7 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
     behindSince: row.behind_since?.getTime(),
     quarantined: row.quarantined,
     quarantinedSince: row.quarantined_since?.getTime(),
+    zoneUnknown: row.zone_unknown,
   }));
 }
 

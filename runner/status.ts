@@ -67,9 +67,9 @@ function startedBy(cell: CellKnowledge): string | undefined {
 export function renderStatus(knowledge: Knowledge, now: number): { readonly text: string; readonly failed: boolean } {
   const troubles = findTroubles(knowledge, now);
   const { status, answer } = judge(knowledge, troubles, now);
-  const lines = troubles.map(({ severe, text, since, next }) => {
+  const lines = troubles.map(({ severe, text, since, next, runbook }) => {
     const when = since === undefined ? "" : `, since ${time(since)} (${age(now - since)})`;
-    return [`  ${severe ? "!!" : " !"} ${text}${when}`, `       ${next}`].join("\n");
+    return [`  ${severe ? "!!" : " !"} ${text}${when}`, `       ${next}`, `       ${runbook}`].join("\n");
   });
   const cells = [...knowledge.cells.values()].map(startedBy).filter((line) => line !== undefined);
   const parts = [[answer], lines, cells].filter((part) => part.length > 0);

@@ -1,11 +1,23 @@
+import { isKnownZone } from "../spec/local-time.ts";
 import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "./knowledge.ts";
+import { runbookOf } from "./runbook.ts";
 
 /**
  * What can be wrong. `overdue`: a due time was missed. `behind`: a run was out of time and left work over. `abandoned`: a
  * run's session is gone and no other has taken it up. `away`: it cannot be reached. `unseen`: what is known is too old.
+ * `zone_unknown`: nobody can say when a job is due.
  */
 export type TroubleKind =
-  "launcher_gone" | "away" | "unseen" | "clock_skew" | "overdue" | "failing" | "behind" | "abandoned" | "quarantined";
+  | "launcher_gone"
+  | "away"
+  | "unseen"
+  | "clock_skew"
+  | "overdue"
+  | "zone_unknown"
+  | "failing"
+  | "behind"
+  | "abandoned"
+  | "quarantined";
 
 /** One thing that is wrong: of a cell, of a merchant, or of one of its jobs. */
 export interface Trouble {
@@ -21,7 +33,11 @@ export interface Trouble {
   readonly text: string;
   /** What to do, or where to look. */
   readonly next: string;
+  /** Where the runbook speaks of it, relative to the repository. */
+  readonly runbook: string;
 }
+
+type Found = Omit<Trouble, "runbook">;
 
 /** Milliseconds. Below it, clocks that are set over a network may differ. */
 const MOST_SKEW = 60_000;
@@ -32,13 +48,17 @@ export function findTroubles(knowledge: Knowledge, now: number): readonly Troubl
     ...troublesOfCell(cell, knowledge, now),
     ...[...cell.merchants.values()].flatMap((merchant) => troublesOfMerchant(cell, merchant, knowledge, now)),
   ]);
-  return troubles.toSorted(
-    (one, other) => Number(other.severe) - Number(one.severe) || (one.since ?? now) - (other.since ?? now),
-  );
+  return troubles
+    .toSorted((one, other) => Number(other.severe) - Number(one.severe) || (one.since ?? now) - (other.since ?? now))
+    .map((trouble) => ({ ...trouble, runbook: runbookOf(trouble.kind, scopeOf(trouble)) }));
 }
 
-function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number): readonly Trouble[] {
-  const found: Trouble[] = [];
+function scopeOf({ merchant, job }: Found) {
+  return job !== undefined ? "job" : merchant !== undefined ? "merchant" : "cell";
+}
+
+function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number): readonly Found[] {
+  const found: Found[] = [];
   const name = cell.cell;
   const isOld = now - (cell.seenAt ?? cell.knownSince) > tooOld.cell;
   if (cell.failure) {
@@ -66,7 +86,7 @@ function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number)
       severe: false,
       cell: name,
       since: cell.launcherGoneSince,
-      text: `pg_cron's launcher of cell ${name} does not run`,
+      text: `the launcher of pg_cron does not run in cell ${name}`,
       next: "npm run pulumi -- preview --refresh names the cause and the repair",
     });
   }
@@ -77,7 +97,7 @@ function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number)
       severe: false,
       cell: name,
       since: undefined,
-      text: `the clock of cell ${name} is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead of" : "behind"} the one here`,
+      text: `the clock of cell ${name} differs from the one here: it is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`,
       next: "jobs are due by the server's clock: set whichever of the two is wrong",
     });
   }
@@ -89,7 +109,7 @@ function troublesOfMerchant(
   known: MerchantKnowledge,
   { tooOld }: Knowledge,
   now: number,
-): readonly Trouble[] {
+): readonly Found[] {
   const { merchant } = known;
   const about = { cell: cell.cell, merchant };
   const isOld = now - (known.seenAt ?? known.knownSince) > tooOld.merchant;
@@ -111,16 +131,22 @@ function troublesOfMerchant(
 
 type About = Pick<Trouble, "cell"> & { readonly merchant: string; readonly job: string };
 
-function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge, job: JobHealth): readonly Trouble[] {
+function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge, job: JobHealth): readonly Found[] {
   const name = `${about.job} of ${about.merchant}`;
   const runs = `in ${database}: select * from app.recent_runs where job = '${about.job}'`;
-  const found: Trouble[] = [];
+  const found: Found[] = [];
+  const byHand = `in ${database}: call app.run_job('${about.job}')`;
   if (job.overdueSince !== undefined) {
-    const byHand = `in ${database}: call app.run_job('${about.job}')`;
     const missed = scheduler === "runner" ? `is its runner there (docs/runner.md)? ${byHand}` : byHand;
     const next = job.failuresInRow > 0 ? runs : missed;
     const text = job.runningSince === undefined ? `${name} is overdue` : `${name} is overdue, and running now`;
     found.push({ kind: "overdue", severe: true, ...about, since: job.overdueSince, text, next });
+  }
+  const stranger = strangerToZone(job, scheduler);
+  if (stranger !== undefined) {
+    const text = `${name} has a time zone that is not known to ${stranger}: ${job.timezone}`;
+    const next = `nobody can say when it is due; by hand, ${byHand}`;
+    found.push({ kind: "zone_unknown", severe: true, ...about, since: undefined, text, next });
   }
   if (job.abandonedSince !== undefined) {
     const text = `${name} was abandoned in the middle of a run`;
@@ -138,11 +164,17 @@ function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge,
     found.push({ kind: "behind", severe: false, ...about, since: job.behindSince, text, next });
   }
   if (job.quarantined > 0) {
-    const text = `${name} could not do ${job.quarantined} ${job.quarantined === 1 ? "item" : "items"}, which are in quarantine`;
+    const text = `${name} has items in quarantine: ${job.quarantined}, which it could not do`;
     const next = `in ${database}: select * from app.job_quarantine`;
     found.push({ kind: "quarantined", severe: false, ...about, since: job.quarantinedSince, text, next });
   }
   return found;
+}
+
+/** Who does not know a job's time zone, of those who must. The runner reckons with its own data. */
+function strangerToZone(job: JobHealth, scheduler: MerchantKnowledge["scheduler"]): string | undefined {
+  if (job.zoneUnknown) return "the server";
+  return scheduler === "runner" && !isKnownZone(job.timezone) ? "the runner" : undefined;
 }
 
 /** What there is, and what of it was seen. */

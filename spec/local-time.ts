@@ -23,6 +23,16 @@ export function instantOf(timezone: string, local: number): number {
   return shown.length > 0 ? Math.min(...shown) : Math.max(...candidates);
 }
 
+/** Whether Node.js knows a time zone, by its own data and not by the server's. */
+export function isKnownZone(timezone: string): boolean {
+  try {
+    formatterOf(timezone);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function formatterOf(timeZone: string): Intl.DateTimeFormat {
   const known = formatters.get(timeZone) ?? new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" });
   formatters.set(timeZone, known);

@@ -746,7 +746,7 @@ begin
     'failed',
     -- As app.begin_run takes it.
     case
-      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every'
+      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every' and app.knows_zone(j.timezone)
         then app.last_due_of(j.due_schedule, j.timezone, v_now)
       else p_due
     end,
@@ -761,7 +761,7 @@ $$;
 
 ALTER PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) OWNER TO merchant_schema_owner;
 
-COMMENT ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) IS 'Records an attempt that failed before it had a run, for example because somebody held the claim for longer than it waits (55P03).';
+COMMENT ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) IS 'Records an attempt that failed before it had a run, for example because somebody held the claim for longer than it waits (55P03), or because the server does not know the job''s time zone (22023).';
 
 CREATE FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -900,6 +900,22 @@ $$;
 ALTER FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) OWNER TO merchant_schema_owner;
 
 COMMENT ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) IS 'Whether a call for this due time has something to run: no complete success began since, and after n failures since, min(2^n, 60) minutes have passed.';
+
+CREATE FUNCTION app.knows_zone(p_timezone text) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT
+    SET search_path TO ''
+    AS $$
+begin
+  -- pg_timezone_names reads every file of the server's time zone data for each question.
+  return pg_catalog.timezone(p_timezone, pg_catalog.now()) is not null;
+exception when invalid_parameter_value then
+  return false;
+end;
+$$;
+
+ALTER FUNCTION app.knows_zone(p_timezone text) OWNER TO merchant_schema_owner;
+
+COMMENT ON FUNCTION app.knows_zone(p_timezone text) IS 'Whether the server knows a time zone. It may lose one with its time zone data, long after a job was given it.';
 
 CREATE FUNCTION app.last_due(p_job text, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE
@@ -1153,7 +1169,9 @@ declare
   v_due timestamptz;
 begin
   select j.* into v_job from app.jobs as j where j.name = p_job and j.enabled and j.due_schedule is not null;
-  if not found then
+  -- Of a zone that the server does not know nobody can say when it was due; app.job_health says that. To raise here would
+  -- stop the merchant's other jobs too.
+  if not found or not app.knows_zone(v_job.timezone) then
     return null;
   end if;
   -- The scheduler has five minutes to start it.
@@ -1176,7 +1194,7 @@ $$;
 
 ALTER FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) OWNER TO merchant_schema_owner;
 
-COMMENT ON FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) IS 'The due time that a job has missed: no complete success began at or after it. Null for a job that is not overdue.';
+COMMENT ON FUNCTION app.overdue_since(p_job text, p_now timestamp with time zone) IS 'The due time that a job has missed: no complete success began at or after it. Null for a job that is not overdue, and for one whose time zone the server does not know.';
 
 CREATE FUNCTION app.refund(p_entry_id bigint, p_amount_minor bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1562,7 +1580,8 @@ CREATE VIEW app.job_health AS
     COALESCE(ended_well.more, false) AS behind,
     ( SELECT count(*) AS count
            FROM app.job_quarantine q
-          WHERE (q.job_id = j.job_id)) AS quarantined
+          WHERE (q.job_id = j.job_id)) AS quarantined,
+    (NOT app.knows_zone(j.timezone)) AS zone_unknown
    FROM (((app.jobs j
      LEFT JOIN LATERAL ( SELECT r.started_at
            FROM app.job_runs r
@@ -1594,11 +1613,13 @@ COMMENT ON COLUMN app.job_health.failures_in_row IS 'Runs that failed or were ab
 
 COMMENT ON COLUMN app.job_health.running_since IS 'When the run began that is under way now.';
 
-COMMENT ON COLUMN app.job_health.overdue_since IS 'The due time that was missed; null when none was.';
+COMMENT ON COLUMN app.job_health.overdue_since IS 'The due time that was missed; null when none was, and when nobody can say.';
 
 COMMENT ON COLUMN app.job_health.behind IS 'The last run that succeeded was out of time and left work over.';
 
 COMMENT ON COLUMN app.job_health.quarantined IS 'Items in app.job_quarantine.';
+
+COMMENT ON COLUMN app.job_health.zone_unknown IS 'The server does not know the time zone, so that nobody can say when the job is due.';
 
 ALTER TABLE app.job_runs ALTER COLUMN run_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME app.job_runs_run_id_seq
@@ -1885,6 +1906,10 @@ REVOKE ALL ON FUNCTION app.grant_lot(p_account text, p_expires_at timestamp with
 GRANT ALL ON FUNCTION app.grant_lot(p_account text, p_expires_at timestamp with time zone, p_amount_minor bigint) TO merchant_schema_app;
 
 REVOKE ALL ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.knows_zone(p_timezone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.knows_zone(p_timezone text) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.knows_zone(p_timezone text) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.last_due(p_job text, p_now timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.last_due(p_job text, p_now timestamp with time zone) TO merchant_schema_app;

@@ -1,4 +1,5 @@
 import { nextDue } from "../../spec/due.ts";
+import { isKnownZone } from "../../spec/local-time.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
 import { type CellKnowledge, daysOfJob, type JobHealth, type Knowledge, type MerchantKnowledge } from "../knowledge.ts";
 import { findTroubles, time, type Trouble } from "../trouble.ts";
@@ -112,8 +113,11 @@ function jobCard(
   return html`<section class="card" aria-label="${job.job}">
     <h3>${job.job} ${jobBadge(job, own[0], isUnknown)}</h3>
     ${own.map(
-      ({ text, since, next }) =>
-        html`<p>${text}${since !== undefined && `, since ${time(since)}`}.<br /><code>${next}</code></p>`,
+      ({ text, since, next, runbook }) =>
+        html`<p>
+          ${text}${since !== undefined && `, since ${time(since)}`}.<br /><code>${next}</code><br />
+          <span class="note">${runbook}</span>
+        </p>`,
     )}
     <dl>
       <dt>Schedule</dt>
@@ -144,6 +148,7 @@ function nextTimes({ clockSkew }: CellKnowledge, { enabled, schedule, timezone }
   const parsed = schedule === undefined ? undefined : parseSchedule(schedule);
   if (parsed === undefined || parsed.kind === "problem") return "never by itself";
   if (parsed.kind === "seconds") return `every ${parsed.every} s`;
+  if (!isKnownZone(timezone)) return "unknown, as its time zone is";
   const times: string[] = [];
   let at: Date | undefined = new Date(now + clockSkew);
   while (times.length < NEXT) {

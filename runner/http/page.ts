@@ -97,7 +97,7 @@ function troubleTable(troubles: readonly Trouble[], now: number): Html {
                       : html`${time(trouble.since)}<br /><span class="note">${age(now - trouble.since)} ago</span>`
                   }
                 </td>
-                <td class="text"><code>${trouble.next}</code></td>
+                <td class="text"><code>${trouble.next}</code><br /><span class="note">${trouble.runbook}</span></td>
               </tr>`,
           )}
         </tbody>

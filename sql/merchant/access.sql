@@ -98,7 +98,7 @@ begin
   -- What the views ask, which they do with the rights of who looks at them.
   execute pg_catalog.format(
     'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz), '
-      || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to %I',
+      || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz), app.knows_zone(text) to %I',
     v_app
   );
 
@@ -122,7 +122,8 @@ begin
   -- How many there are and since when, and neither which nor why: those are the merchant's data.
   grant select (job_id, since) on app.job_quarantine to merchant_jobs_runner;
   grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz),
-    app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz) to merchant_jobs_runner;
+    app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz), app.knows_zone(text)
+    to merchant_jobs_runner;
   grant execute on procedure app.run_job(text, timestamptz), app.run_once(text, timestamptz, text, text),
     app.run_overdue(), app.find_overdue(text[], text, timestamptz),
     app.fail_claim(text, timestamptz, text, text) to merchant_jobs_runner;

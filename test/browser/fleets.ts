@@ -89,6 +89,7 @@ function healthy(job: string, schedule: string, now: number): JobHealth {
     behindSince: undefined,
     quarantined: 0,
     quarantinedSince: undefined,
+    zoneUnknown: false,
   };
 }
 

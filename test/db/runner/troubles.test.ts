@@ -52,7 +52,7 @@ const TROUBLES: readonly Row[] = [
     cell: "home",
     merchant: "quarantine",
     job: "poisoned",
-    words: "poisoned of quarantine could not do 1 item",
+    words: "poisoned of quarantine has items in quarantine: 1",
     metric: /^merchant_jobs_quarantined_items\{cell="home",merchant="quarantine",job="poisoned"\} 1$/m,
   },
   {
@@ -97,14 +97,14 @@ const LAUNCHER: Row = {
   kind: "launcher_gone",
   severe: false,
   cell: "home",
-  words: "pg_cron's launcher of cell home does not run",
+  words: "the launcher of pg_cron does not run in cell home",
   metric: /^merchant_jobs_launcher_up\{cell="home"\} 0$/m,
 };
 const SKEW: Row = {
   kind: "clock_skew",
   severe: false,
   cell: "home",
-  words: "the clock of cell home is 7200 s ahead of the one here",
+  words: "the clock of cell home differs from the one here: it is 7200 s ahead",
   metric: /^merchant_jobs_clock_skew_seconds\{cell="home"\} (?:7200|7199\.\d+|7200\.\d+)$/m,
 };
 

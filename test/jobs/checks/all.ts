@@ -64,6 +64,10 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: catch-up runs all overdue jobs, also after one failed, and raises once", catchUp.catchUpRunsThemAll],
   ["due time: catch-up runs first what moves money, also what became due meanwhile", catchUp.catchUpRunsMoneyFirst],
   ["due time: catch-up goes on after a run of it was ended by somebody", catchUp.catchUpGoesOnAfterALostRun],
+  [
+    "due time: a time zone that the server does not know stops no other job, and shows",
+    catchUp.unknownZoneStopsNoOther,
+  ],
   ["due time: a runner that has not heard of a pause is held back", due.runnerIsHeldBackByAPause],
   ["due time: a clock that was set back keeps no job from running", catchUp.clockSetBackStopsNothing],
   ["due time: a cancelled catch-up stops", catchUp.cancelledCatchUpStops],

@@ -1,6 +1,6 @@
 // What was missed is caught up: which jobs, in which order, and what stops it.
 import { expect } from "vitest";
-import { errorOf, type JobsDatabase } from "../database.ts";
+import { errorOf, EXPIRE_LOTS, type JobsDatabase } from "../database.ts";
 import { waitFor } from "../../server.ts";
 import { scheduleDaily } from "../schedule-daily.ts";
 import { makeTestJobs, TEST_JOBS } from "../test-jobs.ts";
@@ -124,6 +124,39 @@ export async function catchUpGoesOnAfterALostRun(db: JobsDatabase): Promise<void
   expect(await db.runs()).toMatchObject([{ status: "abandoned", affected: 0 }]);
   expect(await db.balance(lot!)).toBe(100);
   expect(await db.lastRun("good")).toMatchObject({ status: "succeeded", affected: 3 });
+}
+
+/**
+ * A job whose time zone the server does not know stops none of the others: it is passed over, says so in app.job_health, and
+ * what pg_cron calls leaves a failed row.
+ */
+export async function unknownZoneStopsNoOther(db: JobsDatabase): Promise<void> {
+  await makeTestJobs(db);
+  for (const job of ["lot_expiry", "good"]) await scheduleDaily(db, job);
+  await db.rows("update app.jobs set timezone = 'Mars/Olympus' where name = 'lot_expiry'");
+  const health = () =>
+    db.rows(
+      `select job, overdue_since is not null as overdue, zone_unknown, failures_in_row::int as failures from app.job_health
+       where job in ('lot_expiry', 'good') order by job`,
+    );
+  expect(await health()).toEqual([
+    { job: "good", overdue: true, zone_unknown: false, failures: 0 },
+    { job: "lot_expiry", overdue: false, zone_unknown: true, failures: 0 },
+  ]);
+  await db.rows("call app.run_overdue()");
+  expect(await db.lastRun("good")).toMatchObject({ status: "succeeded" });
+  expect(await db.runs()).toEqual([]);
+  await db.rows(
+    "create or replace function app.scheduler_of_session() returns text language sql as $$ select 'pg_cron' $$",
+  );
+  const error = await errorOf(db.rows(EXPIRE_LOTS));
+  expect([error?.code, error?.message]).toEqual([
+    "22023",
+    'job lot_expiry did not start: time zone "Mars/Olympus" not recognized',
+  ]);
+  expect(await db.runs()).toMatchObject([{ status: "failed", sqlstate: "22023" }]);
+  await db.rows("update app.jobs set timezone = 'America/New_York' where name = 'lot_expiry'");
+  expect(await health()).toMatchObject([{ overdue: false }, { overdue: true, zone_unknown: false, failures: 1 }]);
 }
 
 /** Runs that began and failed later than now, as after the clock was set back, neither close a due time nor space its calls. */

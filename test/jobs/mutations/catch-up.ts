@@ -47,6 +47,22 @@ export const catchUpMutations: readonly Mutation[] = [
     fails: "expect(await overdue()).toEqual([{ it: true }]);",
   },
   {
+    name: "a job whose time zone is not known stops the others",
+    file: "engine/routines/overdue_since.sql",
+    from: "if not found or not app.knows_zone(v_job.timezone) then",
+    to: "if not found then",
+    check: catchUp.unknownZoneStopsNoOther,
+    fails: "22023 expect(await health()).toEqual([",
+  },
+  {
+    name: "a call for a job whose time zone is not known leaves no row",
+    file: "engine/routines/fail_claim.sql",
+    from: " and app.knows_zone(j.timezone)\n",
+    to: "\n",
+    check: catchUp.unknownZoneStopsNoOther,
+    fails: 'expect(await db.runs()).toMatchObject([{ status: "failed", sqlstate: "22023" }]);',
+  },
+  {
     name: "catch-up stops at a run that somebody ended",
     file: "engine/routines/run_once.sql",
     from: "exception when sqlstate 'MJ002' then",

@@ -28,6 +28,7 @@ function look(change: Partial<JobLook> = {}): JobLook {
     behindSince: undefined,
     quarantined: 0,
     quarantinedSince: undefined,
+    zoneUnknown: false,
     ...change,
   };
 }
@@ -128,6 +129,14 @@ test("a due time that the server's clock had not come to is taken again", () => 
   expect(jobs.take(at(TWO))).toEqual([]);
   jobs.notYet(task!);
   expect(dues(jobs.take(at(TWO)))).toEqual([TWO]);
+});
+
+test("a job whose time zone is not known is due at no time, and takes none of the others with it", () => {
+  const jobs = new DueJobs();
+  const looks = [look({ timezone: "Mars/Olympus" }), look({ job: "ops_cleanup" })];
+  const missed = jobs.learn(merchant, looks, at("2026-06-02T09:00Z"), true);
+  expect(missed.map(({ job }) => job)).toEqual(["ops_cleanup"]);
+  expect(jobs.take(at("2026-06-04T09:00Z")).map(({ job }) => job)).toEqual(["ops_cleanup"]);
 });
 
 test("pg_cron left what is overdue and was not started; with its launcher gone also what failed", () => {

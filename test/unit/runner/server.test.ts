@@ -68,10 +68,25 @@ describe("what is too old, or wrong with a clock", () => {
 
   test.for([
     [59_000, []],
-    [-61_000, [{ kind: "clock_skew", severe: false, text: "the clock of cell home is 61 s behind the one here" }]],
+    [
+      -61_000,
+      [
+        {
+          kind: "clock_skew",
+          severe: false,
+          text: "the clock of cell home differs from the one here: it is 61 s behind",
+        },
+      ],
+    ],
     [
       3_600_000,
-      [{ kind: "clock_skew", severe: false, text: "the clock of cell home is 3600 s ahead of the one here" }],
+      [
+        {
+          kind: "clock_skew",
+          severe: false,
+          text: "the clock of cell home differs from the one here: it is 3600 s ahead",
+        },
+      ],
     ],
   ] as const)("clocks that differ by %i ms", ([clockSkew, expected]) => {
     const fleet = fleetOf(1, now);

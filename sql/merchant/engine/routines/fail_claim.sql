@@ -16,7 +16,7 @@ begin
     'failed',
     -- As app.begin_run takes it.
     case
-      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every'
+      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every' and app.knows_zone(j.timezone)
         then app.last_due_of(j.due_schedule, j.timezone, v_now)
       else p_due
     end,
@@ -31,6 +31,6 @@ $$;
 
 comment on procedure app.fail_claim(text, timestamptz, text, text) is
   'Records an attempt that failed before it had a run, for example because somebody held the claim for longer than it '
-  'waits (55P03).';
+  'waits (55P03), or because the server does not know the job''s time zone (22023).';
 
 revoke all on procedure app.fail_claim(text, timestamptz, text, text) from public;

@@ -17,7 +17,8 @@ select
   (app.live_claim(j.job_id)).started_at as running_since,
   app.overdue_since(j.name, pg_catalog.clock_timestamp()) as overdue_since,
   coalesce(ended_well.more, false) as behind,
-  (select pg_catalog.count(*) from app.job_quarantine as q where q.job_id = j.job_id) as quarantined
+  (select pg_catalog.count(*) from app.job_quarantine as q where q.job_id = j.job_id) as quarantined,
+  not app.knows_zone(j.timezone) as zone_unknown
 from app.jobs as j
 left join lateral (
   select r.started_at
@@ -51,6 +52,8 @@ comment on column app.job_health.last_success_at is
 comment on column app.job_health.last_status is 'Of the newest run that was not skipped.';
 comment on column app.job_health.failures_in_row is 'Runs that failed or were abandoned since the last that succeeded.';
 comment on column app.job_health.running_since is 'When the run began that is under way now.';
-comment on column app.job_health.overdue_since is 'The due time that was missed; null when none was.';
+comment on column app.job_health.overdue_since is 'The due time that was missed; null when none was, and when nobody can say.';
 comment on column app.job_health.behind is 'The last run that succeeded was out of time and left work over.';
 comment on column app.job_health.quarantined is 'Items in app.job_quarantine.';
+comment on column app.job_health.zone_unknown is
+  'The server does not know the time zone, so that nobody can say when the job is due.';
