@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { dueScheduleOf } from "../spec/due.ts";
 import { parseSchedule } from "../spec/schedule.ts";
 import type { CellAddress } from "./address.ts";
-import { ConvergeError, codeOf, SQLSTATE } from "./errors.ts";
+import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { applyLastResort, lastResortOf } from "./last-resort.ts";
 import { isForbidden, isMissingDatabase } from "./refusals.ts";
 import {
@@ -108,15 +108,19 @@ export async function applyEngineJobs(
         await applyLastResort(session, database, lastResortOf(jobs));
       } catch (error) {
         if (codeOf(error) !== SQLSTATE.invalidParameterValue) throw error;
-        const zones = [...new Set(Object.values(jobs).map(({ timezone }) => timezone))].join(", ");
-        throw new ConvergeError(
-          "unsupported",
-          `cell ${address.cell}: PostgreSQL does not know a time zone that database ${database} needs (${zones}); nothing ` +
-            "was written: install the server's time zone data (Debian: tzdata-legacy has old names), or write another name",
-          { cause: error },
-        );
+        throw zoneUnknown(address.cell, database, error);
       }
     }),
+  );
+}
+
+/** PostgreSQL's own text names the zone. */
+export function zoneUnknown(cell: string, database: string, cause: unknown): ConvergeError {
+  return new ConvergeError(
+    "unsupported",
+    `cell ${cell}: PostgreSQL does not know a time zone that database ${database} needs (${messageOf(cause)}); nothing was ` +
+      "written: install the server's time zone data (Debian: tzdata, and tzdata-legacy for old names), or write another name",
+    { cause },
   );
 }
 

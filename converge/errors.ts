@@ -84,4 +84,5 @@ export const SQLSTATE = {
   queryCanceled: "57014",
   invalidPassword: "28P01",
   invalidAuthorization: "28000",
+  cannotConnectNow: "57P03",
 } as const;

@@ -1,3 +1,4 @@
+import { ConvergeError } from "./errors.ts";
 import { quoteName } from "./roles.ts";
 
 /** What a server says of what starts our jobs, and of what they need around it. */
@@ -44,6 +45,17 @@ export function findProblems(facts: ProbeFacts): Findings {
  */
 export function findStopping(facts: ProbeFacts): Findings {
   return facts.scheduler === "pg_cron" ? findInPgCron(facts) : findForRunner(facts);
+}
+
+/** The error for a cell with such problems, of which each text ends with its repair. */
+export function notReady(cell: string, problems: Findings): ConvergeError {
+  return new ConvergeError(
+    "cell_not_ready",
+    [
+      `cell ${cell} is not ready, and nothing of its merchants was changed; repair, as superuser in database cron:`,
+      ...Object.entries(problems).map(([about, text]) => `${about} ${text}`),
+    ].join("\n- "),
+  );
 }
 
 function set(name: string, value: string, then: string): string {

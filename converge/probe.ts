@@ -5,7 +5,14 @@ import type { CellAddress } from "./address.ts";
 import { readStanding } from "./aws/standing.ts";
 import { assertCanLook } from "./cron-server.ts";
 import { ConvergeError } from "./errors.ts";
-import { type Findings, findProblems, findStopping, type PgCronFacts, type ProbeFacts } from "./probe-plan.ts";
+import {
+  type Findings,
+  findProblems,
+  findStopping,
+  notReady,
+  type PgCronFacts,
+  type ProbeFacts,
+} from "./probe-plan.ts";
 import { type Session, withCronSession } from "./session.ts";
 
 /** A launcher that ended is back within a second (bgw_restart_time of pg_cron is 1 s): look again before saying so. */
@@ -38,15 +45,8 @@ function isLoaded({ settings }: ProbeFacts): boolean {
 export async function assertReady(address: CellAddress): Promise<void> {
   const facts = await readFacts(address);
   const onRds = isLoaded(facts) ? {} : await findOnRds(address, false);
-  const problems = Object.entries({ ...findStopping(facts), ...onRds });
-  if (problems.length === 0) return;
-  throw new ConvergeError(
-    "cell_not_ready",
-    [
-      `cell ${address.cell} is not ready, and nothing of its merchants was changed; repair, as superuser in database cron:`,
-      ...problems.map(([about, text]) => `${about} ${text}`),
-    ].join("\n- "),
-  );
+  const problems = { ...findStopping(facts), ...onRds };
+  if (Object.keys(problems).length > 0) throw notReady(address.cell, problems);
 }
 
 function readFacts(address: CellAddress): Promise<ProbeFacts> {

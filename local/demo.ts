@@ -6,7 +6,9 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
 import { resolveAddress } from "../converge/address.ts";
+import { ConvergeError } from "../converge/errors.ts";
 import { withSession } from "../converge/session.ts";
+import { SpecError } from "../spec/problems.ts";
 import { parseStack } from "../spec/stack.ts";
 import { awaitRuns, jobsNotRun, makeDue, removeDemoJobs, runByPgCron } from "./demo/run-jobs.ts";
 import { askRunner, type LocalRunner, prepareRunner, withRunner } from "./demo/runner.ts";
@@ -33,8 +35,9 @@ try {
     await demo(embedded);
   }
 } catch (error) {
-  if (!(error instanceof LocalServerError || error instanceof DemoError)) throw error;
-  console.error(error.message);
+  const isExpected = [LocalServerError, DemoError, SpecError, ConvergeError].some((kind) => error instanceof kind);
+  if (!isExpected) throw error;
+  console.error((error as Error).message);
   process.exitCode = 1;
 }
 

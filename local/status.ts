@@ -5,7 +5,7 @@ import { lookOnce, renderStatus } from "../runner/status.ts";
 import { steadyNow } from "../runner/steady-clock.ts";
 import { SpecError } from "../spec/problems.ts";
 import { EngineError } from "./engine/errors.ts";
-import { resolveCells } from "./recover/cells.ts";
+import { resolveEach } from "./recover/cells.ts";
 import { chooseEngine, openStackEngine } from "./recover/engine.ts";
 import { RecoverError } from "./recover/errors.ts";
 
@@ -31,8 +31,8 @@ async function main(): Promise<number> {
   }
   const engine = await openStackEngine(chooseEngine(undefined, process.env), stack, process.cwd(), process.env);
   const written = JSON.parse(await engine.run(["config", "get", "merchant-jobs:cells"])) as object;
-  const addresses = await resolveCells(engine, Object.keys(written));
-  const { text, failed } = renderStatus(await lookOnce([...addresses.values()]), steadyNow());
+  const { addresses, unresolved } = await resolveEach(engine, Object.keys(written));
+  const { text, failed } = renderStatus(await lookOnce([...addresses.values()], unresolved), steadyNow());
   console.log(text);
   return failed ? 1 : 0;
 }

@@ -21,8 +21,17 @@ async function main(args: readonly string[]): Promise<number> {
     return 1;
   }
   const report = await look(words.stack, chooseEngine(words.engine, process.env));
-  writeFileSync(path.join(words.out, "drift.json"), renderJson(report));
-  writeFileSync(path.join(words.out, "drift.md"), renderMarkdown(report));
+  try {
+    writeFileSync(path.join(words.out, "drift.json"), renderJson(report));
+    writeFileSync(path.join(words.out, "drift.md"), renderMarkdown(report));
+  } catch (error) {
+    // What was found is printed all the same.
+    console.error(
+      `error: the reports cannot be written: ${(error as Error).message}; name a folder that is there by --out`,
+    );
+    process.stdout.write(renderText(report));
+    return 1;
+  }
   process.stdout.write(renderText(report));
   return exitStatusOf(report);
 }

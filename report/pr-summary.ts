@@ -17,7 +17,14 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(usage);
     return 1;
   }
-  const run = read(words.file === undefined ? await text(process.stdin) : readFileSync(words.file, "utf8"));
+  let printed: string;
+  try {
+    printed = words.file === undefined ? await text(process.stdin) : readFileSync(words.file, "utf8");
+  } catch (error) {
+    console.error(`error: what preview --json printed cannot be read: ${(error as Error).message}`);
+    return 1;
+  }
+  const run = read(printed);
   process.stdout.write(renderSummary(summarize(words.stack, run)));
   return run.succeeded === true ? 0 : 1;
 }

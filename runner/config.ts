@@ -4,15 +4,23 @@ import { z } from "zod";
 import { codeOf, messageOf } from "../converge/errors.ts";
 import { isLoopback } from "../spec/cells.ts";
 import { CELL_NAME } from "../spec/names.ts";
+import { didYouMean } from "../spec/suggest.ts";
 
 /** The role that sql/server/administrator.sql makes for the runner on every server. */
 export const RUNNER_ROLE = "merchant_jobs_runner";
 
-const credential = z.union([
-  z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "is not the name of an environment variable") }),
-  z.strictObject({ file: z.string().min(1) }),
-  z.strictObject({ iam: z.string().regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/, "is not an AWS region") }),
-]);
+const credential = z.union(
+  [
+    z.strictObject({ env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/) }),
+    z.strictObject({ file: z.string().min(1) }),
+    z.strictObject({ iam: z.string().regex(/^[a-z]{2}(?:-[a-z]+)+-\d$/) }),
+  ],
+  {
+    error:
+      "must say where the password is, by one of {env: NAME}, an environment variable; {file: path}; or on RDS {iam: region}, " +
+      "such as eu-central-1. It never holds the password",
+  },
+);
 
 const cell = z
   .strictObject({
@@ -73,8 +81,22 @@ export function parseConfig(text: string, source: string): RunnerConfig {
   }
   const read = schema.safeParse(raw ?? {});
   if (read.success) return read.data;
-  const problems = read.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`);
+  const problems = read.error.issues.flatMap(describeIssue);
   throw new ConfigError([`${source} cannot be used (docs/runner.md has an example):`, ...problems].join("\n- "));
+}
+
+/** An issue as one line, with its place: no value, which may be a password that was written where it does not belong. */
+function describeIssue(issue: z.core.$ZodIssue): readonly string[] {
+  const at = (key?: string) => [...issue.path, ...(key === undefined ? [] : [key])].join(".");
+  if (issue.code !== "unrecognized_keys") return [`${at() || "the file"}: ${issue.message}`];
+  const [first, second] = issue.path;
+  const known =
+    first === "cells" && second !== undefined
+      ? cell.shape
+      : first === "listen"
+        ? { host: true, port: true }
+        : schema.shape;
+  return issue.keys.map((key) => `${at(key)}: there is no such key; ${didYouMean(key, Object.keys(known))}`);
 }
 
 /** Reads the configuration from a file. Throws a ConfigError. */

@@ -33,13 +33,13 @@ export function serverOf(name: string, cell: RunnerCell, environment: ReadEnviro
       user: cell.user,
       tls: cell.tls,
       password: passwordOf(name, cell, environment),
-      ...authoritiesOf(cell),
+      ...authoritiesOf(name, cell),
     }),
   };
 }
 
-function authoritiesOf({ caFile, credential }: RunnerCell): { readonly ca?: string } {
-  if (caFile !== undefined) return { ca: readFileSync(caFile, "utf8") };
+function authoritiesOf(name: string, { caFile, credential }: RunnerCell): { readonly ca?: string } {
+  if (caFile !== undefined) return { ca: readText(name, "caFile", caFile) };
   return "iam" in credential ? { ca: readFileSync(path.join(import.meta.dirname, "..", RDS_AUTHORITIES), "utf8") } : {};
 }
 
@@ -49,13 +49,25 @@ function passwordOf(name: string, cell: RunnerCell, environment: ReadEnvironment
   if ("env" in credential) {
     const found = environment(credential.env);
     if (found !== undefined && found !== "") return found;
-    throw new ConvergeError("no_credential", `cell ${name}: the environment variable ${credential.env} is not set`);
+    throw new ConvergeError(
+      "no_credential",
+      `cell ${name}: there is no password for ${user}; set the environment variable ${credential.env} of the runner`,
+    );
   }
+  return readText(name, "credential", credential.file).trimEnd();
+}
+
+/** Read again for each connection: it may have been changed. Throws `no_credential`. */
+function readText(cell: string, key: "caFile" | "credential", file: string): string {
   try {
-    return readFileSync(credential.file, "utf8").trimEnd();
+    return readFileSync(file, "utf8");
   } catch (error) {
-    const what = codeOf(error) === "ENOENT" ? "is not there" : messageOf(error);
-    throw new ConvergeError("no_credential", `cell ${name}: its credential file ${credential.file} ${what}`);
+    const what = codeOf(error) === "ENOENT" ? "is not there" : `cannot be read: ${messageOf(error)}`;
+    throw new ConvergeError(
+      "no_credential",
+      `cell ${cell}: the file ${file} ${what}; put it there, or name another one in cells.${cell}.${key} of the runner's configuration`,
+      { cause: error },
+    );
   }
 }
 

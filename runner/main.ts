@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import { messageOf } from "../converge/errors.ts";
 import { parseConfig, readConfigFile, type RunnerConfig } from "./config.ts";
 import { startFleet } from "./fleet.ts";
+import { cannotListen } from "./http/cannot-listen.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { assertGuarded, createServer } from "./http/server.ts";
 import { createLog } from "./log.ts";
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
     const address = await server.listen(config.listen);
     log.info({ address, cells: Object.keys(config.cells) }, "started");
   } catch (error) {
-    log.fatal({ err: error }, "cannot listen");
+    log.fatal(cannotListen(config.listen, error));
     process.exit(1);
   }
 }

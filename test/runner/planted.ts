@@ -133,7 +133,7 @@ export async function endStaleLook({ own, databases }: Planted): Promise<void> {
 }
 
 /** Makes pg_cron's launcher die, as it does when a role is dropped that owns a job. */
-export async function stopLauncher({ inCron }: Planted): Promise<void> {
+export async function stopLauncher({ inCron }: Pick<Planted, "inCron">): Promise<void> {
   await inCron("create role lost login");
   await inCron(
     "insert into cron.job (schedule, command, database, username) values ('0 0 1 1 *', 'x', 'cron', 'lost')",

@@ -49,7 +49,13 @@ export async function askAll(ask: Ask, merchants: readonly string[]): Promise<Sa
 }
 
 /** Who and how bad, to be compared. */
-export function aboutOf({ kind, severe, cell, merchant, job }: Omit<SaidTrouble, "since">): string {
+export function aboutOf({
+  kind,
+  severe,
+  cell,
+  merchant,
+  job,
+}: Pick<SaidTrouble, "kind" | "severe" | "cell" | "merchant" | "job">): string {
   return JSON.stringify({ kind, severe, cell, merchant, job });
 }
 

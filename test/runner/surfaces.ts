@@ -39,6 +39,8 @@ export interface SaidTrouble {
   readonly merchant?: string;
   readonly job?: string;
   readonly since: string | null;
+  readonly text: string;
+  readonly runbook: string;
 }
 
 /** Asks /health. */

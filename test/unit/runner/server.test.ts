@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { ConvergeError } from "../../../converge/errors.ts";
 import { ConfigError, parseConfig } from "../../../runner/config.ts";
 import { answerHealth } from "../../../runner/http/health.ts";
 import { createMetrics } from "../../../runner/http/metrics.ts";
 import { createServer } from "../../../runner/http/server.ts";
 import { knowNothing } from "../../../runner/knowledge.ts";
+import { lookOnce, renderStatus } from "../../../runner/status.ts";
 import { steadyNow } from "../../../runner/steady-clock.ts";
 import { findTroubles } from "../../../runner/trouble.ts";
 import { fleetOf } from "../../browser/fleets.ts";
@@ -94,6 +96,13 @@ describe("what is too old, or wrong with a clock", () => {
     expect(findTroubles(fleet, now)).toMatchObject(expected);
     expect(answerHealth(fleet, {}, now).code).toBe(200);
   });
+});
+
+test("a cell whose password is not here is named by the terminal, and keeps nobody from looking at the others", async () => {
+  const error = new ConvergeError("no_credential", "cell eu-1: there is no password for platform_admin; set it");
+  const { text, failed } = renderStatus(await lookOnce([], new Map([["eu-1", error]])), steadyNow());
+  expect(failed).toBe(true);
+  expect(text).toContain("  !! cell eu-1 cannot be looked at: there is no password for platform_admin; set it, since ");
 });
 
 test("of a cell that does not answer no page says that a merchant is on time", async () => {
