@@ -120,7 +120,8 @@ interface JobRow {
   readonly last_error: string | null;
   readonly failures: number;
   readonly failing_since: Date | null;
-  readonly abandoned_since: Date | null;
+  readonly claimed_at: Date | null;
+  readonly claim: string | null;
   readonly running_since: Date | null;
   readonly overdue_since: Date | null;
   readonly behind: boolean;
@@ -144,10 +145,7 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
              (select pg_catalog.max(s.run_id) from app.job_runs as s
               where s.job_id = j.job_id and s.status = 'succeeded'), 0)
        ) as failing_since,
-       (
-         select r.started_at from app.job_runs as r
-         where r.job_id = j.job_id and r.status = 'running' and h.running_since is null
-       ) as abandoned_since,
+       claim.run_id::text as claim, claim.started_at as claimed_at,
        (
          select pg_catalog.min(r.started_at) from app.job_runs as r
          where h.behind and r.job_id = j.job_id and r.status = 'succeeded' and r.more
@@ -156,8 +154,12 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
        (
          select pg_catalog.min(q.since) from app.job_quarantine as q where q.job_id = j.job_id
        ) as quarantined_since
-     from app.job_health as h join app.jobs as j on j.name = h.job order by h.job`,
+     from app.job_health as h join app.jobs as j on j.name = h.job
+     left join app.job_runs as claim
+       on claim.job_id = j.job_id and claim.status = 'running' and h.running_since is null
+     order by h.job`,
   );
+  const abandoned = await readAbandoned(client, rows);
   return rows.map((row) => ({
     job: row.job,
     enabled: row.enabled,
@@ -170,7 +172,7 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
     lastError: row.last_error ?? undefined,
     failuresInRow: row.failures,
     failingSince: row.failing_since?.getTime(),
-    abandonedSince: row.abandoned_since?.getTime(),
+    abandonedSince: row.claim !== null && abandoned.has(row.claim) ? row.claimed_at?.getTime() : undefined,
     runningSince: row.running_since?.getTime(),
     overdueSince: row.overdue_since?.getTime(),
     behind: row.behind,
@@ -179,6 +181,20 @@ export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[
     quarantinedSince: row.quarantined_since?.getTime(),
     zoneUnknown: row.zone_unknown,
   }));
+}
+
+/**
+ * Of the claims that looked dead, those that are. A run that ends in the middle of a statement is running by the statement's
+ * snapshot and has no session by what is asked after it; asked once more, it has ended.
+ */
+async function readAbandoned(client: pg.ClientBase, rows: readonly JobRow[]): Promise<ReadonlySet<string>> {
+  const claims = rows.flatMap(({ claim }) => claim ?? []);
+  if (claims.length === 0) return new Set();
+  const { rows: found } = await client.query<{ run: string }>(
+    "select r.run_id::text as run from app.job_runs as r where r.run_id = any ($1::bigint[]) and r.status = 'running'",
+    [claims],
+  );
+  return new Set(found.map(({ run }) => run));
 }
 
 /** Reads what the jobs of a merchant did on each of the last 30 days, by job. */

@@ -21,6 +21,36 @@ ALTER TYPE app.batch_result OWNER TO merchant_schema_owner;
 
 COMMENT ON TYPE app.batch_result IS 'What a batch function answers. Asked what is due: items, their keys; next_cursor, where the next page goes on; done, that nothing comes after these. Told to do items: affected, how many of them it did.';
 
+CREATE FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_message text;
+begin
+  begin
+    run_id := app.begin_run(p_job, p_due);
+  exception when query_canceled or assert_failure or others then
+    get stacked diagnostics error_sqlstate = returned_sqlstate, v_message = message_text;
+    error := pg_catalog.format('job %s did not start: %s', p_job, v_message);
+  end;
+  -- Every attempt leaves a row; a call that the engine refuses (MJ001, MJ011) is none.
+  if error_sqlstate not like 'MJ%' then
+    begin
+      call app.fail_claim(p_job, p_due, error_sqlstate, v_message);
+    exception when query_canceled or assert_failure or others then
+      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more, but for a
+      -- cancel, which means the caller's other jobs too.
+      error_sqlstate := case when sqlstate = '57014' then sqlstate else error_sqlstate end;
+    end;
+  end if;
+end;
+$$;
+
+ALTER FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) OWNER TO merchant_schema_owner;
+
+COMMENT ON FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) IS 'Begins a run (app.begin_run) for the calling statement, or records why it could not: the run_id, null when there is nothing to run now, or the error, which it does not raise.';
+
 CREATE FUNCTION app.begin_key(p_key text, OUT begun boolean, OUT state text, OUT response jsonb) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
@@ -77,12 +107,18 @@ begin
       using errcode = 'MJ011';
   end if;
   -- A scheduler may hear of a pause, or of a new schedule, later than this row. A call by hand is never held back.
-  if v_scheduler <> 'manual' and (not v_job.enabled or p_due <= v_job.due_from) then
+  if (v_scheduler <> 'manual' and (not v_job.enabled or p_due <= v_job.due_from))
+    or (v_scheduler = 'runner' and p_due is not null and v_job.due_schedule is null)
+  then
     return null;
   end if;
-  -- A crontab may fire when nothing is due: in a time zone it does so at each offset that the zone has in a year. A
-  -- schedule of seconds has no due times, and a call by hand is never asked for one.
-  if p_due is null and v_scheduler = 'pg_cron' and not v_job.due_schedule ? 'every' then
+  -- A crontab may fire when nothing is due: in a time zone it does so at each offset that the zone has in a year. A runner
+  -- may come for a due time of an older schedule, or of other time zone data; of a zone that is not known here it alone can
+  -- say. A schedule of seconds has no due times, and a call by hand is never asked for one.
+  if not v_job.due_schedule ? 'every' and (
+    (v_scheduler = 'pg_cron' and p_due is null)
+    or (v_scheduler = 'runner' and p_due is not null and app.knows_zone(v_job.timezone))
+  ) then
     v_due := app.last_due(p_job, pg_catalog.clock_timestamp());
     if v_due is null or v_due <= v_job.due_from then
       return null;
@@ -99,7 +135,15 @@ begin
     perform pg_catalog.pg_advisory_xact_lock(7261, v_job.job_id::integer);
     v_claim := app.live_claim(v_job.job_id);
   end if;
-  if v_claim.run_id is not null then
+  if v_claim.run_id is null then
+    -- Before the due time is looked at again: an attempt whose session is gone spaces the calls as one that failed does.
+    update app.job_runs
+    set status = 'abandoned',
+      finished_at = pg_catalog.clock_timestamp(),
+      error = 'the session that ran it is gone'
+    where job_id = v_job.job_id
+      and status = 'running';
+  else
     -- A run that began since the due time does what this call is for.
     if v_due is null or v_claim.started_at < v_due then
       insert into app.job_runs (job_id, scheduler, status, due, finished_at)
@@ -113,12 +157,6 @@ begin
     return null;
   end if;
 
-  update app.job_runs
-  set status = 'abandoned',
-    finished_at = pg_catalog.clock_timestamp(),
-    error = 'the session that ran it is gone'
-  where job_id = v_job.job_id
-    and status = 'running';
   insert into app.job_runs (job_id, scheduler, status, due)
   values (v_job.job_id, v_scheduler, 'running', v_due)
   returning run_id into v_run_id;
@@ -128,7 +166,7 @@ $$;
 
 ALTER FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) OWNER TO merchant_schema_owner;
 
-COMMENT ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) IS 'Claims a run of a job for the calling statement and gives its run_id; null when there is nothing to run now. Raises MJ001 for an unknown job, MJ011 for a due time in the future.';
+COMMENT ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) IS 'Claims a run of a job for the calling statement and gives its run_id; null when there is nothing to run now. A runner''s call for a due time is for the job''s last one, whichever it names. Raises MJ001 for an unknown job, MJ011 for a due time in the future.';
 
 CREATE TABLE app.jobs (
     job_id bigint NOT NULL,
@@ -746,7 +784,9 @@ begin
     'failed',
     -- As app.begin_run takes it.
     case
-      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every' and app.knows_zone(j.timezone)
+      when not j.due_schedule ? 'every'
+        and ((v_scheduler = 'pg_cron' and p_due is null) or (v_scheduler = 'runner' and p_due is not null))
+        and app.knows_zone(j.timezone)
         then app.last_due_of(j.due_schedule, j.timezone, v_now)
       else p_due
     end,
@@ -869,7 +909,7 @@ CREATE FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) RET
 declare
   v_now constant timestamptz := pg_catalog.clock_timestamp();
   v_failures bigint;
-  v_last_failure timestamptz;
+  v_from timestamptz;
 begin
   -- What began later than now was before the clock was set back, and says nothing of this due time.
   perform
@@ -882,24 +922,26 @@ begin
   if found then
     return false;
   end if;
-  select pg_catalog.count(*), pg_catalog.max(r.finished_at)
-  into v_failures, v_last_failure
+  -- When a session was gone nobody knows, only when that was found: by catch-up a quarter of an hour later, which would
+  -- then have to come again. So an abandoned run counts from its beginning.
+  select pg_catalog.count(*), pg_catalog.max(case r.status when 'failed' then r.finished_at else r.started_at end)
+  into v_failures, v_from
   from app.job_runs as r
   where r.job_id = p_job_id
-    and r.status = 'failed'
+    and r.status in ('failed', 'abandoned')
     and r.started_at >= p_due
     -- An attempt that could not claim began and ended at once (app.fail_claim): no run was tried.
     and r.finished_at > r.started_at
     and r.finished_at <= v_now;
   -- 2 minutes after one failure, 4 after two, and from the sixth on an hour: 2 ^ n itself would overflow.
   return v_failures = 0
-    or v_now >= v_last_failure + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
+    or v_now >= v_from + pg_catalog.make_interval(mins => least(60, 2 ^ least(v_failures, 6))::integer);
 end;
 $$;
 
 ALTER FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) OWNER TO merchant_schema_owner;
 
-COMMENT ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) IS 'Whether a call for this due time has something to run: no complete success began since, and after n failures since, min(2^n, 60) minutes have passed.';
+COMMENT ON FUNCTION app.is_open(p_job_id bigint, p_due timestamp with time zone) IS 'Whether a call for this due time has something to run: no complete success began since, and after n attempts since that failed or were abandoned, min(2^n, 60) minutes have passed from the last: since it failed, or since it began.';
 
 CREATE FUNCTION app.knows_zone(p_timezone text) RETURNS boolean
     LANGUAGE plpgsql STABLE STRICT
@@ -1392,24 +1434,9 @@ declare
   v_over boolean;
   v_message text;
 begin
-  p_sqlstate := null;
-  p_error := null;
-  begin
-    v_run_id := app.begin_run(p_job, p_due);
-  exception when query_canceled or assert_failure or others then
-    get stacked diagnostics p_sqlstate = returned_sqlstate, v_message = message_text;
-    p_error := pg_catalog.format('job %s did not start: %s', p_job, v_message);
-  end;
-  -- Every attempt leaves a row; a call that the engine refuses (MJ001, MJ011) is none.
-  if p_sqlstate not like 'MJ%' then
-    begin
-      call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
-    exception when query_canceled or assert_failure or others then
-      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more, but for a
-      -- cancel, which means the caller's other jobs too.
-      p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;
-    end;
-  end if;
+  select a.run_id, a.error_sqlstate, a.error
+  into v_run_id, p_sqlstate, p_error
+  from app.attempt_run(p_job, p_due) as a;
   commit;
   while v_run_id is not null loop
     begin
@@ -1470,6 +1497,21 @@ $$;
 ALTER PROCEDURE app.run_overdue() OWNER TO merchant_schema_owner;
 
 COMMENT ON PROCEDURE app.run_overdue() IS 'The entry catch_up of the crontab: runs every overdue job once, those that move money first, also after one failed, and raises MJ012 once at the end.';
+
+CREATE FUNCTION app.running_since(p_job_id bigint) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  v_claim constant app.job_runs := app.live_claim(p_job_id);
+begin
+  return v_claim.started_at;
+end;
+$$;
+
+ALTER FUNCTION app.running_since(p_job_id bigint) OWNER TO merchant_schema_owner;
+
+COMMENT ON FUNCTION app.running_since(p_job_id bigint) IS 'When the run of a job began that is alive; null when there is none. Who may ask learns nothing else of it.';
 
 CREATE FUNCTION app.scheduler_of_session() RETURNS text
     LANGUAGE plpgsql STABLE
@@ -1571,11 +1613,11 @@ CREATE VIEW app.job_health AS
     j.timezone,
     success.started_at AS last_success_at,
     last.status AS last_status,
-    last.error AS last_error,
+    "left"(last.error, 500) AS last_error,
     ( SELECT count(*) AS count
            FROM app.job_runs r
           WHERE ((r.job_id = j.job_id) AND (r.status = ANY (ARRAY['failed'::text, 'abandoned'::text])) AND (r.run_id > COALESCE(ended_well.run_id, (0)::bigint)))) AS failures_in_row,
-    (app.live_claim(j.job_id)).started_at AS running_since,
+    app.running_since(j.job_id) AS running_since,
     app.overdue_since(j.name, clock_timestamp()) AS overdue_since,
     COALESCE(ended_well.more, false) AS behind,
     ( SELECT count(*) AS count
@@ -1585,19 +1627,19 @@ CREATE VIEW app.job_health AS
    FROM (((app.jobs j
      LEFT JOIN LATERAL ( SELECT r.started_at
            FROM app.job_runs r
-          WHERE ((r.job_id = j.job_id) AND (r.status = 'succeeded'::text) AND (NOT r.more))
+          WHERE ((r.job_id = j.job_id) AND (r.status = 'succeeded'::text) AND (NOT r.more) AND (r.started_at <= clock_timestamp()))
           ORDER BY r.started_at DESC
          LIMIT 1) success ON (true))
      LEFT JOIN LATERAL ( SELECT r.run_id,
             r.more
            FROM app.job_runs r
-          WHERE ((r.job_id = j.job_id) AND (r.status = 'succeeded'::text))
+          WHERE ((r.job_id = j.job_id) AND (r.status = 'succeeded'::text) AND (r.started_at <= clock_timestamp()))
           ORDER BY r.started_at DESC, r.run_id DESC
          LIMIT 1) ended_well ON (true))
      LEFT JOIN LATERAL ( SELECT r.status,
             r.error
            FROM app.job_runs r
-          WHERE ((r.job_id = j.job_id) AND (r.status <> 'skipped'::text))
+          WHERE ((r.job_id = j.job_id) AND (r.status <> 'skipped'::text) AND (r.started_at <= clock_timestamp()))
           ORDER BY r.started_at DESC, r.run_id DESC
          LIMIT 1) last ON (true));
 
@@ -1608,6 +1650,8 @@ COMMENT ON VIEW app.job_health IS 'One row a job: whether it does its work.';
 COMMENT ON COLUMN app.job_health.last_success_at IS 'When the newest run began that succeeded and left nothing over: what a due time is compared with.';
 
 COMMENT ON COLUMN app.job_health.last_status IS 'Of the newest run that was not skipped.';
+
+COMMENT ON COLUMN app.job_health.last_error IS 'Its first 500 characters; app.recent_runs has the whole.';
 
 COMMENT ON COLUMN app.job_health.failures_in_row IS 'Runs that failed or were abandoned since the last that succeeded.';
 
@@ -1838,12 +1882,14 @@ GRANT USAGE ON SCHEMA app TO merchant_schema_app;
 GRANT USAGE ON SCHEMA app TO merchant_schema_job;
 GRANT USAGE ON SCHEMA app TO merchant_jobs_runner;
 
+REVOKE ALL ON FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) TO merchant_schema_job;
+GRANT ALL ON FUNCTION app.attempt_run(p_job text, p_due timestamp with time zone, OUT run_id bigint, OUT error_sqlstate text, OUT error text) TO merchant_jobs_runner;
+
 REVOKE ALL ON FUNCTION app.begin_key(p_key text, OUT begun boolean, OUT state text, OUT response jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.begin_key(p_key text, OUT begun boolean, OUT state text, OUT response jsonb) TO merchant_schema_app;
 
 REVOKE ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) TO merchant_schema_job;
-GRANT ALL ON FUNCTION app.begin_run(p_job text, p_due timestamp with time zone) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.jobs TO merchant_schema_app;
 GRANT SELECT ON TABLE app.jobs TO merchant_jobs_runner;
@@ -1888,8 +1934,6 @@ GRANT ALL ON PROCEDURE app.expire_lots() TO merchant_schema_job;
 REVOKE ALL ON FUNCTION app.expire_lots_batch(p_now timestamp with time zone, p_limit bigint, p_cursor jsonb, p_items text[], p_settings jsonb) FROM PUBLIC;
 
 REVOKE ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) FROM PUBLIC;
-GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) TO merchant_schema_job;
-GRANT ALL ON PROCEDURE app.fail_claim(IN p_job text, IN p_due timestamp with time zone, IN p_sqlstate text, IN p_error text) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.fail_run(p_run_id bigint, p_sqlstate text, p_error text) TO merchant_schema_job;
@@ -1940,8 +1984,6 @@ GRANT SELECT(more) ON TABLE app.job_runs TO merchant_jobs_runner;
 GRANT SELECT(backend_pid) ON TABLE app.job_runs TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.live_claim(p_job_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.live_claim(p_job_id bigint) TO merchant_schema_app;
-GRANT ALL ON FUNCTION app.live_claim(p_job_id bigint) TO merchant_jobs_runner;
 
 GRANT SELECT ON TABLE app.lots TO merchant_schema_app;
 
@@ -1978,6 +2020,10 @@ GRANT ALL ON PROCEDURE app.run_once(IN p_job text, IN p_due timestamp with time 
 REVOKE ALL ON PROCEDURE app.run_overdue() FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.run_overdue() TO merchant_schema_job;
 GRANT ALL ON PROCEDURE app.run_overdue() TO merchant_jobs_runner;
+
+REVOKE ALL ON FUNCTION app.running_since(p_job_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.running_since(p_job_id bigint) TO merchant_schema_app;
+GRANT ALL ON FUNCTION app.running_since(p_job_id bigint) TO merchant_jobs_runner;
 
 REVOKE ALL ON FUNCTION app.scheduler_of_session() FROM PUBLIC;
 

@@ -97,16 +97,20 @@ begin
   );
   -- What the views ask, which they do with the rights of who looks at them.
   execute pg_catalog.format(
-    'grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz), '
+    'grant execute on function app.running_since(bigint), app.overdue_since(text, timestamptz), '
       || 'app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz), app.knows_zone(text) to %I',
     v_app
   );
 
   -- A procedure that commits runs with its caller's rights: the job role may call the procedures, and the three
   -- functions that do the work with the owner's rights, each of which looks at who calls. No table, no batch function.
+  -- app.fail_claim writes what it is given, and app.attempt_run alone calls it.
   execute pg_catalog.format('grant execute on all procedures in schema app to %I', v_job);
   execute pg_catalog.format(
-    'grant execute on function app.begin_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text) '
+    'revoke execute on procedure app.fail_claim(text, timestamptz, text, text) from %I', v_job
+  );
+  execute pg_catalog.format(
+    'grant execute on function app.attempt_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text) '
       || 'to %I',
     v_job
   );
@@ -121,13 +125,12 @@ begin
     on app.job_runs to merchant_jobs_runner;
   -- How many there are and since when, and neither which nor why: those are the merchant's data.
   grant select (job_id, since) on app.job_quarantine to merchant_jobs_runner;
-  grant execute on function app.live_claim(bigint), app.overdue_since(text, timestamptz),
+  grant execute on function app.running_since(bigint), app.overdue_since(text, timestamptz),
     app.last_due(text, timestamptz), app.last_due_of(jsonb, text, timestamptz), app.knows_zone(text)
     to merchant_jobs_runner;
   grant execute on procedure app.run_job(text, timestamptz), app.run_once(text, timestamptz, text, text),
-    app.run_overdue(), app.find_overdue(text[], text, timestamptz),
-    app.fail_claim(text, timestamptz, text, text) to merchant_jobs_runner;
-  grant execute on function app.begin_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text)
+    app.run_overdue(), app.find_overdue(text[], text, timestamptz) to merchant_jobs_runner;
+  grant execute on function app.attempt_run(text, timestamptz), app.run_batch(bigint), app.fail_run(bigint, text, text)
     to merchant_jobs_runner;
 end;
 $$;

@@ -57,9 +57,9 @@ const routines: readonly ObjectDrift[] = [
   [
     "EXECUTE on a routine given to PUBLIC",
     "iris",
-    "grant execute on function app.begin_run(text, timestamptz) to public",
+    "grant execute on function app.attempt_run(text, timestamptz) to public",
     {
-      "routine app.begin_run(text,timestamp with time zone)": "grants: …$job:EXECUTE…=> grants: …public:EXECUTE",
+      "routine app.attempt_run(text,timestamp with time zone)": "grants: …$job:EXECUTE…=> grants: …public:EXECUTE",
     },
   ],
   [

@@ -122,16 +122,19 @@ function isClosed(runs: readonly Run[], due: number, now: number): boolean {
 }
 
 /**
- * Not closed, and min(2^n, 60) minutes after the last of n failures since. An attempt that could not claim ends as it
- * begins, and is none of them.
+ * Not closed, and min(2^n, 60) minutes after the last of n attempts since that failed, or whose session died: since it
+ * failed, or since it began. An attempt that could not claim ends as it begins, and is none of them. What runs before a step
+ * is dead: all sessions of the step before have ended.
  */
 function isOpen(runs: readonly Run[], due: number, now: number): boolean {
   if (isClosed(runs, due, now)) return false;
-  const failures = runs.filter(
-    ({ status, started, finished }) =>
-      status === "failed" && started >= due && (finished ?? 0) > started && (finished ?? 0) <= now,
+  const failures = runs
+    .map((run) => (run.status === "running" ? { ...run, status: "abandoned", finished: now } : run))
+    .filter(({ status }) => status === "failed" || status === "abandoned")
+    .filter(({ started, finished }) => started >= due && (finished ?? 0) > started && (finished ?? 0) <= now);
+  const last = Math.max(
+    ...failures.map(({ status, started, finished }) => (status === "failed" ? (finished ?? 0) : started)),
   );
-  const last = Math.max(...failures.map(({ finished }) => finished ?? 0));
   return failures.length === 0 || now >= last + Math.min(2 ** failures.length, 60) * MINUTE;
 }
 

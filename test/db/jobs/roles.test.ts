@@ -1,6 +1,7 @@
 // Who calls is three kinds of login: pg_cron as the job role, a runner, and a person. What pg_stat_activity shows of
 // another role's session is hidden unless the looking function's owner may see it.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { RUNNER_ROLE } from "../../../runner/config.ts";
 import type { MerchantSpec } from "../../../spec/merchants.ts";
 import { errorOf, EXPIRE_LOTS, JobsDatabase, type Session } from "../../jobs/database.ts";
 import { onboard, prepareCell, specOf } from "../../merchants.ts";
@@ -65,7 +66,7 @@ test.for(callers)("a claim left by %s in a session that stays open is dead to th
   for (const other of callers.filter((caller) => caller !== holder)) {
     await db.rows("delete from app.job_runs");
     const left = await sessionOf(holder);
-    await left.client.query("select app.begin_run('lot_expiry', null)");
+    await left.client.query("select app.attempt_run('lot_expiry', null)");
     await db.untilIdle(left);
     const looking = await sessionOf(other);
     await looking.client.query(EXPIRE_LOTS);
@@ -97,9 +98,19 @@ test("the job role has the procedures and three functions, and no table", async 
     [spec.jobRole],
   );
   expect(functions.map(({ name }) => name)).toEqual([
-    "app.begin_run(text,timestamp with time zone)",
+    "app.attempt_run(text,timestamp with time zone)",
     "app.fail_run(bigint,text,text)",
     "app.run_batch(bigint)",
+  ]);
+  expect(await proceduresOf(spec.jobRole)).toEqual([
+    "app.cleanup_expired_operations()",
+    "app.cleanup_history()",
+    "app.cleanup_idempotency()",
+    "app.expire_lots()",
+    "app.find_overdue(text[],text,timestamp with time zone)",
+    "app.run_job(text,timestamp with time zone)",
+    "app.run_once(text,timestamp with time zone,text,text)",
+    "app.run_overdue()",
   ]);
   const relations = await db.rows(
     `select c.oid::regclass::text as name from pg_class as c
@@ -110,3 +121,48 @@ test("the job role has the procedures and three functions, and no table", async 
   );
   expect(relations).toEqual([]);
 });
+
+test("the runner has the engine's procedures, and of a claim no more than since when it is", async () => {
+  expect(await proceduresOf(RUNNER_ROLE)).toEqual([
+    "app.find_overdue(text[],text,timestamp with time zone)",
+    "app.run_job(text,timestamp with time zone)",
+    "app.run_once(text,timestamp with time zone,text,text)",
+    "app.run_overdue()",
+  ]);
+  const functions = await db.rows<{ name: string }>(
+    `select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'app'::regnamespace and p.prokind = 'f' and has_function_privilege($1, p.oid, 'execute')
+     order by 1`,
+    [RUNNER_ROLE],
+  );
+  expect(functions.map(({ name }) => name)).toEqual([
+    "app.attempt_run(text,timestamp with time zone)",
+    "app.fail_run(bigint,text,text)",
+    "app.knows_zone(text)",
+    "app.last_due(text,timestamp with time zone)",
+    "app.last_due_of(jsonb,text,timestamp with time zone)",
+    "app.overdue_since(text,timestamp with time zone)",
+    "app.run_batch(bigint)",
+    "app.running_since(bigint)",
+  ]);
+});
+
+test.for(["the job role", "a runner"] as const)("%s cannot write a row that says what it likes", async (caller) => {
+  const { client } = await sessionOf(caller);
+  for (const call of [
+    "call app.fail_claim('lot_expiry', null, 'XX000', 'made up')",
+    "do $$ begin call app.fail_claim('lot_expiry', null, 'XX000', 'made up'); end $$",
+  ]) {
+    expect(await errorOf(client.query(call)), call).toMatchObject({ code: "42501" });
+  }
+});
+
+async function proceduresOf(role: string): Promise<readonly string[]> {
+  const found = await db.rows<{ name: string }>(
+    `select p.oid::regprocedure::text as name from pg_proc as p
+     where p.pronamespace = 'app'::regnamespace and p.prokind = 'p' and has_function_privilege($1, p.oid, 'execute')
+     order by 1`,
+    [role],
+  );
+  return found.map(({ name }) => name);
+}

@@ -3,6 +3,7 @@ import * as catchUp from "./catch-up.ts";
 import * as claim from "./claim.ts";
 import * as due from "./due.ts";
 import * as failures from "./failures.ts";
+import * as health from "./health.ts";
 import * as ledger from "./ledger.ts";
 import * as quarantine from "./quarantine.ts";
 import * as run from "./run.ts";
@@ -58,6 +59,8 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: beside an older run there is one skipped row for it", due.oneSkippedRowForADueTime],
   ["due time: failures space the calls for it", due.failuresSpaceTheCalls],
   ["due time: thousands of failures wait an hour", due.manyFailuresWaitAnHour],
+  ["due time: runs whose session died space the calls", due.abandonedRunsSpaceTheCalls],
+  ["due time: a runner comes for what is due here, whichever time it names", due.runnerComesForWhatIsDue],
   ["due time: pg_cron runs a job once for each", due.schedulerRunsOncePerDueTime],
   ["due time: a job is overdue until a complete success", catchUp.overdueUntilACompleteSuccess],
   ["due time: a stop of the server over it is caught up", catchUp.stopOverTheDueTimeIsCaughtUp],
@@ -71,6 +74,9 @@ export const CHECKS: readonly (readonly [promise: string, check: Check])[] = [
   ["due time: a runner that has not heard of a pause is held back", due.runnerIsHeldBackByAPause],
   ["due time: a clock that was set back keeps no job from running", catchUp.clockSetBackStopsNothing],
   ["due time: a cancelled catch-up stops", catchUp.cancelledCatchUpStops],
+  ["health: a run that ends while it is looked at was not abandoned", health.runThatEndsMeanwhileIsNotAbandoned],
+  ["health: after the clock was set back what is ahead is not the newest", health.clockSetBackHidesWhatIsAhead],
+  ["health: of an error it has the beginning", health.healthHasAnErrorsBeginning],
   ["ledger: spends never overdraw a lot", ledger.spendsNeverOverdraw],
   ["ledger: what an operation held is released once", ledger.heldMoneyIsReleasedOnce],
   ["ledger: nothing expires early", ledger.nothingExpiresEarly],

@@ -106,6 +106,78 @@ async function addFailures(
   );
 }
 
+/**
+ * A run whose session died spaces the calls for its due time as one that failed does, from its beginning on; a call by hand
+ * goes at once.
+ */
+export async function abandonedRunsSpaceTheCalls(db: JobsDatabase): Promise<void> {
+  const die = async (due: string | null) => {
+    const left = await db.session();
+    const begun = await left.client.query<{ run: string | null }>("select app.begin_run('lot_expiry', $1) as run", [
+      due,
+    ]);
+    await db.untilIdle(left);
+    return begun.rows[0]!.run;
+  };
+  const [hourAgo] = await db.rows<{ it: string }>("select (clock_timestamp() - interval '1 hour')::text as it");
+  const statuses = async () => (await db.runs()).map(({ status }) => status);
+  const older = (minutes: number) =>
+    db.rows("update app.job_runs set started_at = started_at - make_interval(secs => 60 * $1::float8)", [minutes]);
+  expect(await die(hourAgo!.it)).not.toBeNull();
+  await callFor(db, hourAgo!.it);
+  await callFor(db, hourAgo!.it);
+  expect(await statuses()).toEqual(["abandoned"]);
+  await older(1.9);
+  await callFor(db, hourAgo!.it);
+  expect(await statuses()).toEqual(["abandoned"]);
+  await older(0.1);
+  // Found dead long after it began: there is nothing to wait for any more.
+  expect(await die(hourAgo!.it)).not.toBeNull();
+  await older(3.9);
+  await callFor(db, hourAgo!.it);
+  expect(await statuses()).toEqual(["abandoned", "abandoned"]);
+  await older(0.1);
+  await callFor(db, hourAgo!.it);
+  expect(await statuses()).toEqual(["abandoned", "abandoned", "succeeded"]);
+
+  await die(null);
+  await db.rows(EXPIRE_LOTS);
+  expect((await statuses()).slice(3)).toEqual(["abandoned", "succeeded"]);
+}
+
+/** A runner's call is for the last due time here: it may know an older schedule, or other data of the time zone. */
+export async function runnerComesForWhatIsDue(db: JobsDatabase): Promise<void> {
+  await callAsPgCron(db, "runner");
+  const dues = () =>
+    db.rows<{ is: boolean }>(
+      "select due = app.last_due('lot_expiry', started_at) as is from app.job_runs where status = 'succeeded' order by run_id",
+    );
+  const lateCall =
+    "call app.run_job('lot_expiry', app.last_due('lot_expiry', clock_timestamp()) + interval '90 minutes')";
+  for (const timezone of ["GMT", "America/New_York"]) {
+    await db.rows("delete from app.job_runs");
+    await scheduleDaily(db, "lot_expiry");
+    await db.rows("update app.jobs set timezone = $1 where name = 'lot_expiry'", [timezone]);
+    await db.rows(lateCall);
+    expect(await dues(), timezone).toEqual([{ is: true }]);
+    // It is done: at a time when nothing is due there is nothing to do.
+    await db.rows(lateCall);
+    await db.rows("call app.run_job('lot_expiry', clock_timestamp())");
+    expect(await dues(), timezone).toHaveLength(1);
+  }
+  // Of a zone that is not known here the runner alone can say.
+  await db.rows("update app.jobs set timezone = 'Mars/Olympus' where name = 'lot_expiry'");
+  await db.rows("call app.run_job('lot_expiry', clock_timestamp())");
+  expect(await db.runs()).toHaveLength(2);
+  // Seconds have no due times, and a job that is run by hand alone has none at all.
+  await db.rows(`update app.jobs set timezone = 'GMT', schedule = '30 seconds', due_schedule = '{"every": 30}'`);
+  await db.rows("call app.run_job('lot_expiry', clock_timestamp())");
+  expect(await db.runs()).toHaveLength(3);
+  await db.rows("update app.jobs set schedule = null, due_schedule = null");
+  await db.rows("call app.run_job('lot_expiry', clock_timestamp())");
+  expect(await db.runs()).toHaveLength(3);
+}
+
 /** What pg_cron calls without a due time runs once for the last one of its schedule; a call by hand always runs. */
 export async function schedulerRunsOncePerDueTime(db: JobsDatabase): Promise<void> {
   await callAsPgCron(db);

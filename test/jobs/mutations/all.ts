@@ -2,6 +2,7 @@ import { catchUpMutations } from "./catch-up.ts";
 import { claimMutations } from "./claim.ts";
 import { dueMutations } from "./due.ts";
 import { failuresMutations } from "./failures.ts";
+import { healthMutations } from "./health.ts";
 import { ledgerMutations } from "./ledger.ts";
 import { quarantineMutations } from "./quarantine.ts";
 import { runMutations } from "./run.ts";
@@ -15,5 +16,6 @@ export const MUTATIONS: readonly Mutation[] = [
   ...quarantineMutations,
   ...dueMutations,
   ...catchUpMutations,
+  ...healthMutations,
   ...ledgerMutations,
 ];

@@ -57,7 +57,7 @@ export const catchUpMutations: readonly Mutation[] = [
   {
     name: "a call for a job whose time zone is not known leaves no row",
     file: "engine/routines/fail_claim.sql",
-    from: " and app.knows_zone(j.timezone)\n",
+    from: "\n        and app.knows_zone(j.timezone)\n",
     to: "\n",
     check: catchUp.unknownZoneStopsNoOther,
     fails: 'expect(await db.runs()).toMatchObject([{ status: "failed", sqlstate: "22023" }]);',

@@ -11,8 +11,8 @@ export const claimMutations: readonly Mutation[] = [
   {
     name: "no claim: a run that is alive is taken over",
     file: BEGIN_RUN,
-    from: "if v_claim.run_id is not null then",
-    to: "if false then",
+    from: "  end if;\n  if v_claim.run_id is null then\n    -- Before",
+    to: "  end if;\n  if true then\n    -- Before",
     check: claim.secondCallerIsSkipped,
     fails: "57014 await db.rows(EXPIRE_LOTS);",
   },
@@ -43,8 +43,8 @@ export const claimMutations: readonly Mutation[] = [
   {
     name: "no release: a dead claim is never abandoned",
     file: BEGIN_RUN,
-    from: "    and status = 'running';\n  insert",
-    to: "    and status = 'running' and false;\n  insert",
+    from: "      and status = 'running';",
+    to: "      and status = 'running' and false;",
     check: claim.terminatedRunIsAbandoned,
     fails: "23505 await db.rows(EXPIRE_LOTS);",
   },

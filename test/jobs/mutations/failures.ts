@@ -1,6 +1,7 @@
 import * as failures from "../checks/failures.ts";
 import type { Mutation } from "./mutation.ts";
 
+const ATTEMPT_RUN = "engine/routines/attempt_run.sql";
 const RUN_ONCE = "engine/routines/run_once.sql";
 const DO_ITEMS = "engine/routines/do_items.sql";
 
@@ -34,24 +35,24 @@ export const failuresMutations: readonly Mutation[] = [
   },
   {
     name: "an attempt that cannot claim leaves no row",
-    file: RUN_ONCE,
-    from: "if p_sqlstate not like 'MJ%' then",
+    file: ATTEMPT_RUN,
+    from: "if error_sqlstate not like 'MJ%' then",
     to: "if false then",
     check: failures.claimThatFailsLeavesARow,
     fails: 'expect(await db.runs()).toMatchObject([{ status: "failed", affected: 0, batches: 0, sqlstate: "55P03" }]);',
   },
   {
     name: "a row that cannot be written hides why",
-    file: RUN_ONCE,
-    from: "p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;",
-    to: "p_error := sqlerrm;",
+    file: ATTEMPT_RUN,
+    from: "error_sqlstate := case when sqlstate = '57014' then sqlstate else error_sqlstate end;",
+    to: "error := sqlerrm;",
     check: failures.lockedTableIsRaised,
     fails: "expect(error?.message).toMatch(/^job lot_expiry did not start: /);",
   },
   {
     name: "a cancel while that row is written goes by",
-    file: RUN_ONCE,
-    from: "p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;",
+    file: ATTEMPT_RUN,
+    from: "error_sqlstate := case when sqlstate = '57014' then sqlstate else error_sqlstate end;",
     to: "null;",
     check: failures.cancelWhileRecordingIsRaised,
     fails: 'expect(await run).toMatchObject({ code: "57014" });',

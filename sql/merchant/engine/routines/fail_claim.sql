@@ -1,4 +1,4 @@
--- A procedure, and not a function, so that the job role's rights stay the procedures and the three functions of a run.
+-- Called by app.attempt_run alone: it would let a caller write any text.
 create or replace procedure app.fail_claim(p_job text, p_due timestamptz, p_sqlstate text, p_error text)
 language plpgsql security definer
 set search_path = ''
@@ -16,7 +16,9 @@ begin
     'failed',
     -- As app.begin_run takes it.
     case
-      when p_due is null and v_scheduler = 'pg_cron' and not j.due_schedule ? 'every' and app.knows_zone(j.timezone)
+      when not j.due_schedule ? 'every'
+        and ((v_scheduler = 'pg_cron' and p_due is null) or (v_scheduler = 'runner' and p_due is not null))
+        and app.knows_zone(j.timezone)
         then app.last_due_of(j.due_schedule, j.timezone, v_now)
       else p_due
     end,

@@ -14,24 +14,9 @@ declare
   v_over boolean;
   v_message text;
 begin
-  p_sqlstate := null;
-  p_error := null;
-  begin
-    v_run_id := app.begin_run(p_job, p_due);
-  exception when query_canceled or assert_failure or others then
-    get stacked diagnostics p_sqlstate = returned_sqlstate, v_message = message_text;
-    p_error := pg_catalog.format('job %s did not start: %s', p_job, v_message);
-  end;
-  -- Every attempt leaves a row; a call that the engine refuses (MJ001, MJ011) is none.
-  if p_sqlstate not like 'MJ%' then
-    begin
-      call app.fail_claim(p_job, p_due, p_sqlstate, v_message);
-    exception when query_canceled or assert_failure or others then
-      -- What kept the claim, a full disk or a locked table, may keep the row too. The first error says more, but for a
-      -- cancel, which means the caller's other jobs too.
-      p_sqlstate := case when sqlstate = '57014' then sqlstate else p_sqlstate end;
-    end;
-  end if;
+  select a.run_id, a.error_sqlstate, a.error
+  into v_run_id, p_sqlstate, p_error
+  from app.attempt_run(p_job, p_due) as a;
   commit;
   while v_run_id is not null loop
     begin

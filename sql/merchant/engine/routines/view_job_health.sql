@@ -6,7 +6,7 @@ select
   j.timezone,
   success.started_at as last_success_at,
   last.status as last_status,
-  last.error as last_error,
+  pg_catalog.left(last.error, 500) as last_error,
   (
     select pg_catalog.count(*)
     from app.job_runs as r
@@ -14,7 +14,7 @@ select
       and r.status in ('failed', 'abandoned')
       and r.run_id > coalesce(ended_well.run_id, 0)
   ) as failures_in_row,
-  (app.live_claim(j.job_id)).started_at as running_since,
+  app.running_since(j.job_id) as running_since,
   app.overdue_since(j.name, pg_catalog.clock_timestamp()) as overdue_since,
   coalesce(ended_well.more, false) as behind,
   (select pg_catalog.count(*) from app.job_quarantine as q where q.job_id = j.job_id) as quarantined,
@@ -26,6 +26,8 @@ left join lateral (
   where r.job_id = j.job_id
     and r.status = 'succeeded'
     and not r.more
+    -- What began later than now was before the clock was set back.
+    and r.started_at <= pg_catalog.clock_timestamp()
   order by r.started_at desc
   limit 1
 ) as success on true
@@ -34,6 +36,7 @@ left join lateral (
   from app.job_runs as r
   where r.job_id = j.job_id
     and r.status = 'succeeded'
+    and r.started_at <= pg_catalog.clock_timestamp()
   order by r.started_at desc, r.run_id desc
   limit 1
 ) as ended_well on true
@@ -42,6 +45,7 @@ left join lateral (
   from app.job_runs as r
   where r.job_id = j.job_id
     and r.status <> 'skipped'
+    and r.started_at <= pg_catalog.clock_timestamp()
   order by r.started_at desc, r.run_id desc
   limit 1
 ) as last on true;
@@ -50,6 +54,7 @@ comment on view app.job_health is 'One row a job: whether it does its work.';
 comment on column app.job_health.last_success_at is
   'When the newest run began that succeeded and left nothing over: what a due time is compared with.';
 comment on column app.job_health.last_status is 'Of the newest run that was not skipped.';
+comment on column app.job_health.last_error is 'Its first 500 characters; app.recent_runs has the whole.';
 comment on column app.job_health.failures_in_row is 'Runs that failed or were abandoned since the last that succeeded.';
 comment on column app.job_health.running_since is 'When the run began that is under way now.';
 comment on column app.job_health.overdue_since is 'The due time that was missed; null when none was, and when nobody can say.';
