@@ -6,11 +6,12 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { parse } from "yaml";
 import { findInstallations } from "../../local/postgres/installation.ts";
+import type { RunningServer } from "../../local/postgres.ts";
 import { RUNNER_ROLE } from "../../runner/config.ts";
 import { prepareCell, testCell } from "../merchants.ts";
 import { copiesOf, instruction, readDockerfile, wordsOf } from "../runner/dockerfile.ts";
 import { letRunnerIn, runnerConfig, startRunner } from "../runner/kit.ts";
-import { connectAs, type OwnServer, startOwnServer, waitFor } from "../server.ts";
+import { connectAs, type OwnServer, startOwnServer, superuserClient, waitFor, withOwnServer } from "../server.ts";
 
 const repository = path.join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(path.join(tmpdir(), "runner image "));
@@ -66,22 +67,25 @@ interface Lock {
   readonly packages: Readonly<Record<string, { readonly version?: string }>>;
 }
 
-test("what compose.yaml runs in a new database gives the two roles their passwords", async () => {
+/** Runs what compose.yaml runs in a new database, but for `create extension pg_cron`, as the image's entry point does. */
+async function runSetUp({ host, port, superuser }: RunningServer): Promise<void> {
   const { configs } = parse(readFileSync(path.join(repository, "compose.yaml"), "utf8")) as {
     readonly configs: Readonly<Record<string, { readonly content?: string; readonly file?: string }>>;
   };
   const secrets = path.join(folder, "secrets");
-  mkdirSync(secrets);
-  writeFileSync(path.join(secrets, "admin_password"), "it's the admin's");
-  writeFileSync(path.join(secrets, "runner_password"), "it's the runner's");
+  mkdirSync(secrets, { recursive: true });
+  for (const [secret, password] of [
+    ["admin_password", PASSWORDS.platform_admin],
+    ["runner_password", PASSWORDS[RUNNER_ROLE]],
+  ] as const) {
+    writeFileSync(path.join(secrets, secret), password);
+  }
   const script = path.join(folder, "passwords.sql");
   // Backquotes of psql are a shell's: a folder with a blank in it is quoted.
   writeFileSync(script, (configs["passwords"]?.content ?? "").replace(/\/run\/secrets(\/\w+)/g, `"${secrets}$1"`));
   const [newest] = (await findInstallations()).withCron;
   for (const file of [path.join(repository, configs["administrator"]!.file!), script]) {
-    // As the image's entry point does.
     const words = ["-v", "ON_ERROR_STOP=1", "--no-psqlrc", "--dbname", "cron", "--file", file];
-    const { host, port, superuser } = own.server;
     const run = spawnSync(path.join(newest!.binFolder, "psql"), words, {
       env: {
         PGHOST: host,
@@ -94,10 +98,40 @@ test("what compose.yaml runs in a new database gives the two roles their passwor
     });
     expect([run.status, run.stderr.replace(/^.*NOTICE.*\n/gm, "")]).toEqual([0, ""]);
   }
-  for (const [user, password] of [
-    ["platform_admin", "it's the admin's"],
-    [RUNNER_ROLE, "it's the runner's"],
-  ] as const) {
-    await (await connectAs({ user, password }, "cron", own.server)).end();
+}
+
+const PASSWORDS = { platform_admin: "it's the admin's", [RUNNER_ROLE]: "it's the runner's" } as const;
+
+async function expectPasswords(server: RunningServer): Promise<void> {
+  for (const [user, password] of Object.entries(PASSWORDS)) {
+    await (await connectAs({ user, password }, "cron", server)).end();
   }
+}
+
+test("what compose.yaml runs in a new database gives the two roles their passwords, which no statistic keeps", async () => {
+  const client = await superuserClient("cron", own.server);
+  try {
+    await client.query("create extension if not exists pg_stat_statements");
+    await client.query("select pg_stat_statements_reset()");
+    await runSetUp(own.server);
+    await expectPasswords(own.server);
+    const { rows } = await client.query<{ query: string }>("select query from pg_stat_statements");
+    const kept = rows.map(({ query }) => query);
+    // What is tracked at all is what was run beside the passwords.
+    expect(kept.filter((query) => query.includes("create role") || query.includes("v_admin"))).not.toEqual([]);
+    expect(kept.filter((query) => query.includes("'s the ") || /alter role \w+ password/i.test(query))).toEqual([]);
+  } finally {
+    await client.end();
+  }
+});
+
+test("it does so too where pg_stat_statements is not loaded", async () => {
+  await withOwnServer({ settings: { shared_preload_libraries: "pg_cron" } }, async (server) => {
+    const client = await superuserClient("cron", server);
+    const { rows } = await client.query("show shared_preload_libraries");
+    await client.end();
+    expect(rows).toEqual([{ shared_preload_libraries: "pg_cron" }]);
+    await runSetUp(server);
+    await expectPasswords(server);
+  });
 });

@@ -123,6 +123,7 @@ describe("compose.yaml", () => {
     expect(sources[0]!.content).toBe("create extension pg_cron;\n");
     expect(existsSync(path.join(repository, sources[1]!.file!))).toBe(true);
     expect(sources[2]!.content).toContain("alter role merchant_jobs_runner password");
+    expect(sources[2]!.content).toMatch(/^set pg_stat_statements\.track_utility = off;\n/);
   });
 
   test("takes each secret from a variable that docs/runner.md makes, and writes none", () => {
