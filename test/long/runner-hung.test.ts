@@ -8,15 +8,20 @@ import { type Copies, makeCopies, untilAllRan, whatCame } from "../runner/copies
 import { runnerConfig, startRunner, startTestFleet } from "../runner/kit.ts";
 import { startPooler } from "../runner/pooler.ts";
 import { restartWithClock } from "../runner/server-clock.ts";
+import { signalAll } from "../runner/signals.ts";
 import { askFleet, healthOf } from "../runner/surfaces.ts";
 import { startProxy } from "../proxy.ts";
 import { superuserClient, waitFor } from "../server.ts";
 
+/** More than a cell's runs, visits and look take connections for. */
+const MERCHANTS = 12;
 const LOTS = 5;
+/** Runs that a cell has at once at most. */
+const RUNS = 2;
 let copies: Copies;
 
 beforeAll(async () => {
-  copies = await makeCopies(3, LOTS);
+  copies = await makeCopies(MERCHANTS, LOTS);
 });
 afterAll(async () => {
   await copies.remove();
@@ -36,19 +41,22 @@ describe("a server that hangs", () => {
   test("costs only its own merchants, holds few connections, and all is well when it goes on", async () => {
     const proxy = await startProxy(copies.own.server);
     const { cells } = runnerConfig({ host: "127.0.0.1", port: proxy.port });
-    const config = runnerConfig(copies.own.server);
+    const config = runnerConfig(copies.own.server, { maxRunsPerCell: RUNS });
     const fleet = startTestFleet({ ...config, cells: { ...config.cells, hung: cells["home"]! } });
     const hung = fleet.knowledge.cells.get("hung")!;
     const home = fleet.knowledge.cells.get("home")!;
+    let most = 0;
+    const sampling = setInterval(() => (most = Math.max(most, hung.connections)), 20);
     try {
-      await waitFor(() => hung.merchants.size === 3, { what: "it answers at first" });
+      await waitFor(() => hung.merchants.size === MERCHANTS, { what: "it answers at first" });
       await proxy.stopAt({ statement: 1, when: "before" });
       const tooOld = fleet.knowledge.tooOld.cell;
       await waitFor(() => home.seenAt! - hung.seenAt! > tooOld, { what: "it has not answered for too long" });
       await allRan("the other cell goes on");
       expect(home.failure).toBeUndefined();
-      // Runs, visits and a look.
-      expect(hung.connections).toBeLessThanOrEqual(config.maxRunsPerCell + 2 + 1);
+      // Runs, two that are asked what came of them, two visits, and a look. All merchants' jobs are due every second.
+      expect(most).toBeGreaterThan(RUNS);
+      expect(most).toBeLessThanOrEqual(RUNS + 2 + 2 + 1);
       const before = hung.seenAt!;
       proxy.resume();
       await waitFor(() => hung.seenAt! > before && hung.failure === undefined, { what: "it answers again" });
@@ -56,6 +64,7 @@ describe("a server that hangs", () => {
         what: "its merchants too",
       });
     } finally {
+      clearInterval(sampling);
       await fleet.stop();
       await proxy.close();
     }
@@ -91,11 +100,11 @@ describe("a server that hangs", () => {
       await waitFor(() => stopped.output().includes('"run succeeded"'), { what: "it runs" });
       await waitFor(() => home.seenAt, { what: "the other one too" });
       frozen = await serverProcesses(cluster!);
-      for (const pid of frozen) process.kill(pid, "SIGSTOP");
+      signalAll(frozen, "SIGSTOP");
       stopped.child.kill("SIGTERM");
       expect(await stopped.ended, stopped.output()).toBe(0);
     } finally {
-      for (const pid of frozen) process.kill(pid, "SIGCONT");
+      signalAll(frozen, "SIGCONT");
     }
     try {
       expect(frozen.length).toBeGreaterThan(5);
@@ -115,8 +124,8 @@ describe("a clock that is set", () => {
     try {
       const url = await runner.url();
       for (const [step, words] of [
-        ["+1d", "behind the one here"],
-        ["-2d", "ahead of the one here"],
+        ["+1d", " s behind"],
+        ["-2d", " s ahead"],
       ] as const) {
         for (const db of copies.databases()) await db.dueLots(2);
         await allRan("before the step");
@@ -161,6 +170,38 @@ describe("a clock that is set", () => {
       await fleet.stop();
     }
   });
+});
+
+test("a look that takes seconds is not taken for a clock that was set", async () => {
+  const fleet = startTestFleet(runnerConfig(copies.own.server));
+  const home = fleet.knowledge.cells.get("home")!;
+  const cron = await superuserClient("cron", copies.own.server);
+  const looked = async (what: string) => {
+    const before = home.seenAt ?? 0;
+    await waitFor(() => (home.seenAt ?? 0) > before, { what });
+  };
+  try {
+    await looked("the first look");
+    await cron.query("alter function merchant_jobs.cell_health() rename to quick_health");
+    await cron.query(
+      `create function merchant_jobs.cell_health(out launcher boolean, out last_started_at timestamptz)
+       language plpgsql security definer as $$
+       begin
+         perform pg_sleep(3);
+         select h.launcher, h.last_started_at into launcher, last_started_at from merchant_jobs.quick_health() as h;
+       end $$`,
+    );
+    await cron.query("grant execute on function merchant_jobs.cell_health() to merchant_jobs_runner");
+    // The first of them may have begun before.
+    await looked("a look");
+    await looked("a slow look");
+    expect(fleet.lines.filter(({ msg }) => String(msg).startsWith("the server's clock was set"))).toEqual([]);
+  } finally {
+    await fleet.stop();
+    await cron.query("drop function if exists merchant_jobs.cell_health()");
+    await cron.query("alter function merchant_jobs.quick_health() rename to cell_health");
+    await cron.end();
+  }
 });
 
 test("a wrong password is a trouble that names the credential and does not show it", async () => {

@@ -6,6 +6,7 @@ import { budgetOf } from "../long-budget.ts";
 import { type Copies, makeCopies, untilAllRan, whatCame } from "../runner/copies.ts";
 import { runnerConfig } from "../runner/kit.ts";
 import { type Blow, underKills } from "../runner/kills.ts";
+import { signalAll } from "../runner/signals.ts";
 import { randomOf, seedOfRun } from "../seeded.ts";
 import { restartPostmaster, superuserClient } from "../server.ts";
 
@@ -36,18 +37,9 @@ const restart: Blow = async (all) => {
 /** The whole server stands still for some seconds. */
 const hang: Blow = async ({ own }) => {
   const pids = await serverProcesses((await findCluster(own.folder))!);
-  const signal = (name: NodeJS.Signals) => {
-    for (const pid of pids) {
-      try {
-        process.kill(pid, name);
-      } catch {
-        // It has ended.
-      }
-    }
-  };
-  signal("SIGSTOP");
+  signalAll(pids, "SIGSTOP");
   await new Promise((go) => setTimeout(go, 4_000));
-  signal("SIGCONT");
+  signalAll(pids, "SIGCONT");
 };
 
 test("ten minutes of kills, ended sessions, restarts and standstills: one run at a time, every effect once", async () => {

@@ -14,7 +14,7 @@ export interface Copies {
   remove(): Promise<void>;
 }
 
-/** Makes the cell. Each merchant has so many lots that are due. */
+/** Makes the cell. Each merchant has so many lots that are due, and each of them is a batch, so that runs can be met half-way. */
 export async function makeCopies(howMany: number, lots: number): Promise<Copies> {
   const own = await startOwnServer({ settings: { max_connections: "150" } });
   await prepareCell(testCell(own.server));
@@ -24,7 +24,7 @@ export async function makeCopies(howMany: number, lots: number): Promise<Copies>
   const original = await JobsDatabase.open(spec.database, own.server);
   await original.dueLots(lots);
   await original.rows(
-    `update app.jobs set batch_size = 7, schedule = '1 seconds', due_schedule = '{"every": 1}',
+    `update app.jobs set batch_size = 1, schedule = '1 seconds', due_schedule = '{"every": 1}',
        due_from = now() - interval '2 days' where name = 'lot_expiry'`,
   );
   await original.rows("update app.jobs set enabled = false where name <> 'lot_expiry'");
