@@ -4,13 +4,13 @@ import { backoff } from "./backoff.ts";
 import { CellRuns } from "./cell-runs.ts";
 import type { Server } from "./connection.ts";
 import { DueJobs } from "./due-jobs.ts";
-import { type CellKnowledge, failedAgain, learnCrontabs, type MerchantKnowledge } from "./knowledge.ts";
+import { type CellKnowledge, failedAgain, learnClock, learnCrontabs, type MerchantKnowledge } from "./knowledge.ts";
 import { type JobLook, lookAtCell, type Registered, visitMerchant } from "./look.ts";
-import { leftByPgCron } from "./rescue.ts";
+import { isRescued, leftByPgCron, toRescue } from "./rescue.ts";
 import type { Outcome, Task } from "./run.ts";
 import { ServerClock, steadyNow } from "./steady-clock.ts";
 import { logCall } from "./run-log.ts";
-import { DAYS_EVERY, nextToVisit, notVisited, type Visited } from "./visited.ts";
+import { DAYS_EVERY, leaveAlone, nextToVisit, notVisited, type Visited } from "./visited.ts";
 
 /** Milliseconds from one look at what is due to the next. */
 const TICK = 100;
@@ -100,18 +100,18 @@ export class CellService {
       const withCrontabs = steadyNow() >= this.#nextCrontabs;
       const look = await this.#connected(() => lookAtCell(this.#options.server, this.#runs.pids(), withCrontabs));
       this.#runs.gone(look.gone);
-      const wasSet = this.#clock.learn(look.serverTime, look.askedAt);
+      const wasSet = this.#clock.learn(look.serverTime, look.askedAt, look.within);
       if (this.#known.failure) log.info("the cell answers again");
       this.#failures = 0;
       this.#away = false;
       this.#known.failure = undefined;
       this.#known.seenAt = steadyNow();
-      this.#known.clockSkew = look.serverTime - Date.now() + (steadyNow() - look.askedAt);
+      learnClock(this.#known, look);
       this.#known.lastStartedAt = look.lastStartedAt;
       this.#learnLauncher(look.launcher);
       this.#learnMerchants(look.merchants);
       if (learnCrontabs(this.#known, look.crontabs)) this.#nextCrontabs = steadyNow() + this.#options.merchantEvery;
-      if (look.launcher !== false && !this.#isOverdue()) this.#known.rescuingSince = undefined;
+      if (look.launcher !== false && !isRescued(this.#known)) this.#known.rescuingSince = undefined;
       const serverNow = this.#clock.now();
       if (wasSet && serverNow !== undefined) {
         log.warn("the server's clock was set; what is due is computed anew");
@@ -222,22 +222,16 @@ export class CellService {
   }
 
   #rescue({ merchant, database }: MerchantKnowledge, jobs: readonly JobLook[], now: number): void {
-    const overdue = leftByPgCron(jobs, this.#known.launcher);
+    const { launcher } = this.#known;
+    const overdue = toRescue(jobs, launcher, now);
     if (overdue.length === 0) return;
-    this.#options.log.warn(
-      { merchant, jobs: overdue, launcher: this.#known.launcher },
-      "pg_cron did not run what is overdue: the runner does",
-    );
-    this.#known.rescuingSince ??= steadyNow();
+    const left = leftByPgCron(jobs, launcher);
+    const what = left.length > 0 ? "pg_cron did not run what is overdue" : "what failed is still overdue";
+    this.#options.log.warn({ merchant, jobs: overdue, launcher }, `${what}: the runner does`);
+    if (left.length > 0) this.#known.rescuingSince ??= steadyNow();
     // Each of its jobs runs once at most.
     const timeLimitSeconds = jobs.reduce((sum, job) => sum + job.timeLimitSeconds, 0);
     this.#runs.add([{ merchant, database, job: undefined, due: now, timeLimitSeconds }]);
-  }
-
-  #isOverdue(): boolean {
-    return [...this.#known.merchants.values()].some(
-      ({ scheduler, jobs }) => scheduler === "pg_cron" && jobs.some((job) => job.overdueSince !== undefined),
-    );
   }
 
   #ended(task: Task, outcome: Outcome): void {
@@ -266,7 +260,7 @@ export class CellService {
   #failed(visited: Visited, error: unknown): void {
     const { known } = visited;
     visited.failures += 1;
-    visited.retryAt = steadyNow() + backoff(visited.failures);
+    leaveAlone(visited, steadyNow() + backoff(visited.failures));
     if (!known.failure) this.#options.log.error({ merchant: known.merchant, err: error }, "the merchant's database");
     known.failure = failedAgain(known.failure, messageOf(error), steadyNow());
   }

@@ -75,7 +75,8 @@ export class ConfigError extends Error {
 export function parseConfig(text: string, source: string): RunnerConfig {
   let raw: unknown;
   try {
-    raw = parse(text);
+    // With prettyErrors the message would quote the line, in which a password may stand.
+    raw = parse(text, { prettyErrors: false });
   } catch (error) {
     throw new ConfigError(`${source} is neither YAML nor JSON: ${messageOf(error)}`);
   }

@@ -1,4 +1,6 @@
 import { type Scheduler, SCHEDULERS } from "../spec/cells.ts";
+import type { CellLook } from "./look.ts";
+import { wallTime } from "./steady-clock.ts";
 
 /** How a job is. Times in milliseconds since 1970, by the server's clock. */
 export interface JobHealth {
@@ -99,6 +101,8 @@ export interface CellKnowledge {
   lastStartedAt: number | undefined;
   /** What the server's clock is ahead of this machine's, in milliseconds. */
   clockSkew: number;
+  /** What it is ahead of our steady clock: by it ages of the server's times are reckoned, however this machine's is set. */
+  serverOffset: number;
   /** Since when merchants are being rescued; undefined when none is. */
   rescuingSince: number | undefined;
   /** Connections that are open now. */
@@ -108,6 +112,8 @@ export interface CellKnowledge {
 
 /** All that the service knows. Requests are answered from this and from nothing else. */
 export interface Knowledge {
+  /** It is from one look, made now, which tells of nothing that the runner saw since when it is so. */
+  readonly isOneLook?: boolean;
   readonly cells: ReadonlyMap<string, CellKnowledge>;
   /** Milliseconds after which what was seen of a cell, or of a merchant, is too old to be trusted. */
   readonly tooOld: { readonly cell: number; readonly merchant: number };
@@ -130,6 +136,7 @@ export function knowNothing(
       launcherGoneSince: undefined,
       lastStartedAt: undefined,
       clockSkew: 0,
+      serverOffset: 0,
       rescuingSince: undefined,
       connections: 0,
       merchants: new Map(),
@@ -137,6 +144,15 @@ export function knowNothing(
   ]);
   // Four looks at a cell that gave nothing, or three visits.
   return { cells: new Map(known), tooOld: { cell: every.cell * 4, merchant: every.merchant * 3 } };
+}
+
+/** Takes what the server's clock said when our steady one was at `askedAt`. */
+export function learnClock(
+  cell: CellKnowledge,
+  { serverTime, askedAt }: Pick<CellLook, "serverTime" | "askedAt">,
+): void {
+  cell.serverOffset = serverTime - askedAt;
+  cell.clockSkew = serverTime - wallTime(askedAt);
 }
 
 /** Who starts the jobs of a cell's merchants: one of the two, or while it is given to the other one, both. */

@@ -24,6 +24,8 @@ export interface CellLook {
   /** The server's clock, asked at `askedAt` of ours. */
   readonly serverTime: number;
   readonly askedAt: number;
+  /** How far `askedAt` may be wrong to either side: half of what the answer took. */
+  readonly within: number;
   /** Of the processes that were asked for, those that the server has not. */
   readonly gone: readonly number[];
   /** What pg_cron has of each merchant, by its name; undefined when it was not asked for. */
@@ -42,13 +44,10 @@ export async function lookAtCell(
   const connection = await connect(server, CRON_DATABASE, LOOK_TIMEOUT);
   try {
     await assertDirect(connection, server);
-    const askedAt = steadyNow();
-    const health = await connection.client.query<{ launcher: boolean; last: Date | null; now: string }>(
-      `select h.launcher, h.last_started_at as last,
-         (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::text as now
-       from merchant_jobs.cell_health() as h`,
+    const clock = await readClock(connection.client);
+    const health = await connection.client.query<{ launcher: boolean; last: Date | null }>(
+      "select h.launcher, h.last_started_at as last from merchant_jobs.cell_health() as h",
     );
-    const clock = { serverTime: Number(health.rows[0]?.now), askedAt: (askedAt + steadyNow()) / 2 };
     const merchants = await connection.client.query<Registered>(
       `select m.merchant, m.database_name as database, m.suspended, m.scheduler
        from merchant_jobs.merchants as m where m.dropping_since is null order by m.merchant`,
@@ -66,6 +65,16 @@ export async function lookAtCell(
   } finally {
     await connection.close();
   }
+}
+
+/** In a query of its own: in one that does more, nobody knows when of its time the clock was read. */
+async function readClock(client: pg.ClientBase): Promise<Pick<CellLook, "serverTime" | "askedAt" | "within">> {
+  const began = steadyNow();
+  const { rows } = await client.query<{ now: string }>(
+    "select (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::text as now",
+  );
+  const within = (steadyNow() - began) / 2;
+  return { serverTime: Number(rows[0]?.now), askedAt: began + within, within };
 }
 
 /** SQLSTATE of a function that is not there: the cell has not had an `up` since it came. */

@@ -1,10 +1,18 @@
 import type { ServerAddress } from "../converge/address.ts";
 import { messageOf } from "../converge/errors.ts";
 import type { Server } from "./connection.ts";
-import { type CellKnowledge, failedAgain, type Knowledge, knowNothing, NO_DAYS, schedulersOf } from "./knowledge.ts";
+import {
+  type CellKnowledge,
+  failedAgain,
+  type Knowledge,
+  knowNothing,
+  learnClock,
+  NO_DAYS,
+  schedulersOf,
+} from "./knowledge.ts";
 import { lookAtCell, visitMerchant } from "./look.ts";
 import { steadyNow } from "./steady-clock.ts";
-import { age, findTroubles, judge, time } from "./trouble.ts";
+import { findTroubles, judge, sinceWhen } from "./trouble.ts";
 
 /** Visits at once in a cell. */
 const AT_ONCE = 4;
@@ -21,7 +29,7 @@ export async function lookOnce(
 ): Promise<Knowledge> {
   const names = [...addresses.map(({ cell }) => cell), ...unresolved.keys()];
   // There is no time to wait for: what cannot be reached now is severe at once.
-  const knowledge = knowNothing(names, EVERY, 0);
+  const knowledge = { ...knowNothing(names, EVERY, 0), isOneLook: true };
   for (const [cell, error] of unresolved) {
     const known = knowledge.cells.get(cell);
     if (known) known.failure = failedAgain(undefined, messageOf(error), steadyNow());
@@ -41,7 +49,7 @@ async function fill(known: CellKnowledge, server: Server): Promise<void> {
     const now = steadyNow();
     known.seenAt = now;
     known.launcher = look.launcher;
-    known.clockSkew = look.serverTime - Date.now() + (now - look.askedAt);
+    learnClock(known, look);
     if (look.launcher === false) known.launcherGoneSince = now;
     for (const merchant of look.merchants) {
       const nothing = { knownSince: 0, seenAt: undefined, failure: undefined, jobs: [], days: NO_DAYS, crontab: [] };
@@ -76,9 +84,9 @@ function startedBy(cell: CellKnowledge): string | undefined {
 /** The answer for a terminal, trouble first, and whether something did not run. */
 export function renderStatus(knowledge: Knowledge, now: number): { readonly text: string; readonly failed: boolean } {
   const troubles = findTroubles(knowledge, now);
-  const { status, answer } = judge(knowledge, troubles, now);
-  const lines = troubles.map(({ severe, text, since, next, runbook }) => {
-    const when = since === undefined ? "" : `, since ${time(since)} (${age(now - since)})`;
+  const { status, answer } = judge(knowledge, troubles);
+  const lines = troubles.map(({ severe, text, next, runbook, ...trouble }) => {
+    const when = sinceWhen(trouble);
     return [`  ${severe ? "!!" : " !"} ${text}${when}`, `       ${next}`, `       ${runbook}`].join("\n");
   });
   const cells = [...knowledge.cells.values()].map(startedBy).filter((line) => line !== undefined);

@@ -1,6 +1,7 @@
 import { isKnownZone } from "../spec/local-time.ts";
 import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "./knowledge.ts";
 import { runbookOf } from "./runbook.ts";
+import { wallTime } from "./steady-clock.ts";
 
 /**
  * What can be wrong. `overdue`: a due time was missed. `behind`: a run was out of time and left work over. `abandoned`: a
@@ -27,8 +28,12 @@ export interface Trouble {
   readonly cell: string;
   readonly merchant?: string;
   readonly job?: string;
-  /** Milliseconds since 1970; undefined where nobody can say. */
+  /**
+   * Milliseconds since 1970, of a job by the server's clock, of all else by the one here; undefined where nobody can say.
+   */
   readonly since: number | undefined;
+  /** How long that is ago, in milliseconds, by the same clock. */
+  readonly age: number | undefined;
   /** What it is about and what is wrong with it, without the time. */
   readonly text: string;
   /** What to do, or where to look. */
@@ -37,20 +42,34 @@ export interface Trouble {
   readonly runbook: string;
 }
 
-type Found = Omit<Trouble, "runbook">;
+/** `since` of what is about no job is of our steady clock. */
+type Found = Omit<Trouble, "runbook" | "age">;
 
 /** Milliseconds. Below it, clocks that are set over a network may differ. */
 const MOST_SKEW = 60_000;
 
 /** All that is wrong, what did not run first, then the oldest first. */
 export function findTroubles(knowledge: Knowledge, now: number): readonly Trouble[] {
-  const troubles = [...knowledge.cells.values()].flatMap((cell) => [
-    ...troublesOfCell(cell, knowledge, now),
-    ...[...cell.merchants.values()].flatMap((merchant) => troublesOfMerchant(cell, merchant, knowledge, now)),
-  ]);
+  const troubles = [...knowledge.cells.values()].flatMap((cell) =>
+    [
+      ...troublesOfCell(cell, knowledge, now),
+      ...[...cell.merchants.values()].flatMap((merchant) => troublesOfMerchant(cell, merchant, knowledge, now)),
+    ].map((found) => ({ ...found, ...datesOf(found, cell, knowledge, now) })),
+  );
   return troubles
-    .toSorted((one, other) => Number(other.severe) - Number(one.severe) || (one.since ?? now) - (other.since ?? now))
+    .toSorted((one, other) => Number(other.severe) - Number(one.severe) || (other.age ?? 0) - (one.age ?? 0))
     .map((trouble) => ({ ...trouble, runbook: runbookOf(trouble.kind, scopeOf(trouble)) }));
+}
+
+function datesOf(
+  { since, job }: Found,
+  { serverOffset }: CellKnowledge,
+  { isOneLook = false }: Knowledge,
+  now: number,
+): Pick<Trouble, "since" | "age"> {
+  if (since === undefined) return { since, age: undefined };
+  if (job !== undefined) return { since, age: now + serverOffset - since };
+  return isOneLook ? { since: undefined, age: undefined } : { since: wallTime(since), age: now - since };
 }
 
 function scopeOf({ merchant, job }: Found) {
@@ -141,7 +160,9 @@ function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge,
     const missed = scheduler === "runner" ? `is its runner there (docs/runner.md)? ${byHand}` : byHand;
     const next = job.failuresInRow > 0 ? runs : missed;
     const text = job.runningSince === undefined ? `${name} is overdue` : `${name} is overdue, and running now`;
-    found.push({ kind: "overdue", severe: true, ...about, since: job.overdueSince, text, next });
+    // A run that began in time and takes long is no job that did not run.
+    const runsInTime = job.runningSince !== undefined && job.runningSince >= job.overdueSince;
+    found.push({ kind: "overdue", severe: !runsInTime, ...about, since: job.overdueSince, text, next });
   }
   const stranger = strangerToZone(job, scheduler);
   if (stranger !== undefined) {
@@ -208,20 +229,25 @@ export interface Verdict {
 }
 
 /** Judges the fleet by what is known. `failed`: something did not run, or nobody knows whether it did. */
-export function judge(knowledge: Knowledge, troubles: readonly Trouble[], now: number): Verdict {
+export function judge(knowledge: Knowledge, troubles: readonly Trouble[]): Verdict {
   const { merchants, suspended, jobs, unknown } = tally(knowledge);
   const first = troubles[0];
   if (first !== undefined) {
     const others = troubles.length - 1;
     const more = others === 0 ? "" : `; and ${count(others, "more trouble")}`;
-    const since = first.since === undefined ? "" : `, since ${time(first.since)} (${age(now - first.since)})`;
-    return { status: first.severe ? "failed" : "trouble", answer: `${capital(first.text)}${since}${more}.` };
+    const answer = `${capital(first.text)}${sinceWhen(first)}${more}.`;
+    return { status: first.severe ? "failed" : "trouble", answer };
   }
   if (unknown > 0) return { status: "starting", answer: `Not everything has been looked at yet: ${unknown} to go.` };
   if (merchants === 0) return { status: "ok", answer: "There is no merchant yet." };
   const rest = suspended === 0 ? "" : `; ${count(suspended, "merchant")} ${suspended === 1 ? "is" : "are"} suspended`;
   const active = count(merchants - suspended, "merchant");
   return { status: "ok", answer: `All ${count(jobs, "job")} of ${active} ran on time${rest}.` };
+}
+
+/** Since when something is, and for how long, to go after it; nothing where nobody can say. */
+export function sinceWhen({ since, age: howLong }: Pick<Trouble, "since" | "age">): string {
+  return since === undefined || howLong === undefined ? "" : `, since ${time(since)} (${age(howLong)})`;
 }
 
 /** A number with its noun. */

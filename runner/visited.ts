@@ -29,6 +29,12 @@ export function notVisited(registered: Registered, now: number): Visited {
   };
 }
 
+/** Leaves a merchant alone until then. It has had its turn: what fails over and over must not stand before the rest. */
+export function leaveAlone(visited: Visited, until: number): void {
+  visited.retryAt = until;
+  visited.nextVisit = Math.max(visited.nextVisit, until);
+}
+
 /**
  * The merchant that has waited the longest for its visit; undefined when none waits. Where visits take longer than there
  * is time for, each comes late, and none never.

@@ -1,4 +1,5 @@
 import { type CellKnowledge, type Knowledge, type MerchantKnowledge, schedulersOf } from "../knowledge.ts";
+import { wallTime } from "../steady-clock.ts";
 import { findTroubles, judge, type Trouble, type Verdict } from "../trouble.ts";
 
 /** What `/health` is asked about: everything, one cell, or one merchant. */
@@ -20,7 +21,7 @@ export function answerHealth(knowledge: Knowledge, query: HealthQuery, now: numb
     return { code: 404, body: { error: "there is no such cell or merchant, or it has not been seen yet" } };
   }
   const troubles = findTroubles(asked, now);
-  const verdict = judge(asked, troubles, now);
+  const verdict = judge(asked, troubles);
   return {
     code: codeOf(verdict),
     body: {
@@ -50,8 +51,8 @@ function narrow(knowledge: Knowledge, { cell, merchant }: HealthQuery): Knowledg
   return cells.length === 0 ? undefined : { ...knowledge, cells: new Map(cells) };
 }
 
-function troubleAnswer({ since, ...trouble }: Trouble): unknown {
-  return { ...trouble, since: iso(since) };
+function troubleAnswer({ since, age, ...trouble }: Trouble): unknown {
+  return { ...trouble, since: iso(since), forSeconds: age === undefined ? null : seconds(age) };
 }
 
 function cellAnswer(cell: CellKnowledge, now: number): unknown {
@@ -61,10 +62,10 @@ function cellAnswer(cell: CellKnowledge, now: number): unknown {
     failure: cell.failure?.message ?? null,
     schedulers: schedulersOf(cell),
     launcher: cell.launcher ?? null,
-    launcherGoneSince: iso(cell.launcherGoneSince),
+    launcherGoneSince: isoOfOurs(cell.launcherGoneSince),
     newestPgCronRun: iso(cell.lastStartedAt),
-    rescuingSince: iso(cell.rescuingSince),
-    clockSkewSeconds: Math.round(cell.clockSkew / 100) / 10,
+    rescuingSince: isoOfOurs(cell.rescuingSince),
+    clockSkewSeconds: seconds(cell.clockSkew),
     connections: cell.connections,
     merchants: [...cell.merchants.values()].map((merchant) => merchantAnswer(merchant, now)),
   };
@@ -101,6 +102,15 @@ function iso(instant: number | undefined): string | null {
   return instant === undefined ? null : new Date(instant).toISOString();
 }
 
+/** Of an instant of the steady clock. */
+function isoOfOurs(instant: number | undefined): string | null {
+  return instant === undefined ? null : iso(wallTime(instant));
+}
+
+function seconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
+}
+
 function ageOf(seenAt: number | undefined, now: number): number | null {
-  return seenAt === undefined ? null : Math.round((now - seenAt) / 100) / 10;
+  return seenAt === undefined ? null : seconds(now - seenAt);
 }

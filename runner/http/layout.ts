@@ -1,4 +1,5 @@
 import type { Verdict } from "../trouble.ts";
+import { wallTime } from "../steady-clock.ts";
 import { age, time } from "../trouble.ts";
 import { type Html, html } from "./html.ts";
 
@@ -26,7 +27,7 @@ export function renderPage(title: string, main: Html, now: number): string {
         <link rel="stylesheet" href="/style.css" />
       </head>
       <body>
-        <header><p class="brand">merchant-jobs, as known at ${time(now)}</p></header>
+        <header><p class="brand">merchant-jobs, as known at ${time(wallTime(now))}</p></header>
         <main>${main}</main>
       </body>
     </html> `.text;
@@ -37,7 +38,7 @@ export function badge(status: Status, word: string = STATUS_WORDS[status]): Html
   return html`<span class="status ${status}">${word}</span>`;
 }
 
-/** When something was, and how long ago. */
+/** When something was, and how long ago; both of one clock. */
 export function ago(instant: number | undefined, now: number): Html {
   if (instant === undefined) return html`never`;
   return html`<time datetime="${new Date(instant).toISOString()}">${time(instant)}</time>

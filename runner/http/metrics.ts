@@ -118,7 +118,7 @@ function fill(gauges: ReturnType<typeof gaugesOf>, knowledge: Knowledge, now: nu
     if (known.launcher !== undefined) gauges.launcher.set({ cell }, known.launcher ? 1 : 0);
     for (const merchant of merchants.values()) {
       left -= 1;
-      if (left >= 0) fillMerchant(gauges, cell, merchant, now);
+      if (left >= 0) fillMerchant(gauges, cell, merchant, { now, serverNow: now + known.serverOffset });
     }
   }
   for (const { cell, kind, severe } of findTroubles(knowledge, now)) {
@@ -131,14 +131,14 @@ function fillMerchant(
   gauges: ReturnType<typeof gaugesOf>,
   cell: string,
   { merchant, jobs, seenAt, knownSince }: MerchantKnowledge,
-  now: number,
+  { now, serverNow }: { readonly now: number; readonly serverNow: number },
 ): void {
   gauges.merchantAge.set({ cell, merchant }, (now - (seenAt ?? knownSince)) / 1000);
   for (const { job, enabled, lastSuccessAt, overdueSince, failuresInRow, quarantined } of jobs) {
     if (!enabled) continue;
     const labels = { cell, merchant, job };
     if (lastSuccessAt !== undefined) gauges.success.set(labels, lastSuccessAt / 1000);
-    if (overdueSince !== undefined) gauges.overdue.set(labels, Math.max(0, now - overdueSince) / 1000);
+    if (overdueSince !== undefined) gauges.overdue.set(labels, Math.max(0, serverNow - overdueSince) / 1000);
     if (failuresInRow > 0) gauges.failures.set(labels, failuresInRow);
     if (quarantined > 0) gauges.quarantined.set(labels, quarantined);
   }

@@ -2,6 +2,7 @@ import { nextDue } from "../../spec/due.ts";
 import { isKnownZone } from "../../spec/local-time.ts";
 import { parseSchedule } from "../../spec/schedule.ts";
 import { type CellKnowledge, daysOfJob, type JobHealth, type Knowledge, type MerchantKnowledge } from "../knowledge.ts";
+import { wallTime } from "../steady-clock.ts";
 import { findTroubles, time, type Trouble } from "../trouble.ts";
 import { renderChart } from "./chart.ts";
 import { type Html, html } from "./html.ts";
@@ -32,7 +33,7 @@ export function renderMerchant(
       of === cell.cell && (merchant === known.merchant || (merchant === undefined && severe)),
   );
   const main = html`<p><a href="/">All merchants</a></p>
-    <h1 class="${statusOf(known, troubles[0])}">${sentence(known, troubles, now)}</h1>
+    <h1 class="${statusOf(known, troubles[0])}">${sentence(known, troubles)}</h1>
     ${facts(cell, known, now)}
     <h2>Jobs</h2>
     ${known.jobs.length === 0 && html`<p>Its jobs have not been seen yet.</p>`}
@@ -41,14 +42,10 @@ export function renderMerchant(
   return { code: troubles[0]?.severe === true ? 503 : 200, html: renderPage(`${known.merchant}: jobs`, main, now) };
 }
 
-function sentence(
-  { merchant, suspended, seenAt }: MerchantKnowledge,
-  troubles: readonly Trouble[],
-  now: number,
-): string {
+function sentence({ merchant, suspended, seenAt }: MerchantKnowledge, troubles: readonly Trouble[]): string {
   const [first, ...others] = troubles;
   if (first !== undefined) {
-    const since = first.since === undefined ? "" : `, since ${time(Math.min(first.since, now))}`;
+    const since = first.since === undefined ? "" : `, since ${time(first.since)}`;
     return `${first.text}${since}${others.length > 0 ? `; and ${others.length} more` : ""}.`;
   }
   if (suspended) return `${merchant} is suspended: its jobs rest.`;
@@ -64,7 +61,7 @@ function facts(cell: CellKnowledge, known: MerchantKnowledge, now: number): Html
     <dt>Started by</dt>
     <dd>${schedulerName(known.scheduler)}</dd>
     <dt>Looked at</dt>
-    <dd>${ago(known.seenAt, now)}</dd>
+    <dd>${known.seenAt === undefined ? "not yet" : ago(wallTime(known.seenAt), wallTime(now))}</dd>
   </dl>`;
 }
 
@@ -125,14 +122,14 @@ function jobCard(
       <dt>Next</dt>
       <dd>${nextTimes(cell, job, now)}</dd>
       <dt>Last success</dt>
-      <dd>${ago(job.lastSuccessAt, now)}</dd>
+      <dd>${ago(job.lastSuccessAt, now + cell.serverOffset)}</dd>
       ${
         job.runningSince !== undefined &&
         html`<dt>Running</dt>
           <dd>since ${time(job.runningSince)}</dd>`
       }
     </dl>
-    ${renderChart(job.job, daysOfJob(known.days, job.job), now)}
+    ${renderChart(job.job, daysOfJob(known.days, job.job), now + cell.serverOffset)}
   </section>`;
 }
 
@@ -143,14 +140,14 @@ function jobBadge({ enabled }: JobHealth, trouble: Trouble | undefined, isUnknow
 }
 
 /** By the server's clock, which is the one that counts. */
-function nextTimes({ clockSkew }: CellKnowledge, { enabled, schedule, timezone }: JobHealth, now: number): string {
+function nextTimes({ serverOffset }: CellKnowledge, { enabled, schedule, timezone }: JobHealth, now: number): string {
   if (!enabled) return "never: it is switched off";
   const parsed = schedule === undefined ? undefined : parseSchedule(schedule);
   if (parsed === undefined || parsed.kind === "problem") return "never by itself";
   if (parsed.kind === "seconds") return `every ${parsed.every} s`;
   if (!isKnownZone(timezone)) return "unknown, as its time zone is";
   const times: string[] = [];
-  let at: Date | undefined = new Date(now + clockSkew);
+  let at: Date | undefined = new Date(now + serverOffset);
   while (times.length < NEXT) {
     at = nextDue(parsed, timezone, at);
     if (at === undefined) break;

@@ -37,10 +37,10 @@ interface Row {
 /** The page of the whole fleet. */
 export function renderFleet(knowledge: Knowledge, asked: FleetQuery, now: number): Page {
   const troubles = findTroubles(knowledge, now);
-  const verdict = judge(knowledge, troubles, now);
+  const verdict = judge(knowledge, troubles);
   const rows = rowsOf(knowledge, troubles);
   const main = html`<h1 class="${verdict.status}">${verdict.answer}</h1>
-    ${troubles.length > 0 && troubleTable(troubles, now)} ${rows.length > 0 && strip(rows)}
+    ${troubles.length > 0 && troubleTable(troubles)} ${rows.length > 0 && strip(rows)}
     ${rows.length > 0 && merchantTable(rows, asked, now)} ${cellTable(knowledge, now)}`;
   return { code: codeOf(verdict), html: renderPage("Did every job run?", main, now) };
 }
@@ -71,7 +71,7 @@ export function statusOf(known: MerchantKnowledge, trouble: Trouble | undefined)
   return known.seenAt === undefined ? "starting" : "ok";
 }
 
-function troubleTable(troubles: readonly Trouble[], now: number): Html {
+function troubleTable(troubles: readonly Trouble[]): Html {
   const left = troubles.length - SHOWN;
   return html`<h2>What is wrong</h2>
     <div class="scroll" role="region" aria-label="What is wrong" tabindex="0">
@@ -92,9 +92,9 @@ function troubleTable(troubles: readonly Trouble[], now: number): Html {
                 <td class="text">${trouble.merchant === undefined ? trouble.text : linked(trouble)}</td>
                 <td>
                   ${
-                    trouble.since === undefined
+                    trouble.since === undefined || trouble.age === undefined
                       ? "unknown"
-                      : html`${time(trouble.since)}<br /><span class="note">${age(now - trouble.since)} ago</span>`
+                      : html`${time(trouble.since)}<br /><span class="note">${age(trouble.age)} ago</span>`
                   }
                 </td>
                 <td class="text"><code>${trouble.next}</code><br /><span class="note">${trouble.runbook}</span></td>
@@ -211,7 +211,7 @@ function merchantRow({ cell, known, status, trouble, lastSuccess }: Row, now: nu
     <td>${badge(status)} ${trouble && html`<span class="note">${trouble.job ?? ""} ${trouble.kind}</span>`}</td>
     <td>${cell.cell}</td>
     <td class="number">${known.jobs.filter(({ enabled }) => enabled).length}</td>
-    <td>${ago(lastSuccess, now)}</td>
+    <td>${ago(lastSuccess, now + cell.serverOffset)}</td>
     <td>${known.seenAt === undefined ? "not yet" : `${age(now - known.seenAt)} ago`}</td>
   </tr>`;
 }

@@ -88,10 +88,12 @@ export function expectSaid(row: Row, { health, metrics, page }: Said, since?: st
   expect(lines[0]!.startsWith(row.severe ? "did not run" : "in trouble")).toBe(true);
 }
 
-/** Expects the same of what `npm run status` printed. */
-export function expectInTerminal({ severe, words, inTerminal = words }: Row, text: string, since?: null): void {
+/** Expects the same of what `npm run status` printed. One look knows of nothing but a job since when it is so. */
+export function expectInTerminal({ severe, job, words, inTerminal = words }: Row, text: string): void {
   const lines = troublesInTerminal(text).filter((line) => line.includes(inTerminal));
   expect(lines, text).toHaveLength(1);
   expect(lines[0]).toMatch(severe ? /^ {2}!! / : /^ {3}! /);
-  if (since === undefined) expect(lines[0]).toMatch(/, since \d{4}-\d\d-\d\d \d\d:\d\d GMT \(/);
+  const since = /, since \d{4}-\d\d-\d\d \d\d:\d\d GMT \(/;
+  if (job === undefined) expect(lines[0]).not.toMatch(since);
+  else expect(lines[0]).toMatch(since);
 }

@@ -261,7 +261,7 @@ describe("when it is over", () => {
       const { status, stdout, stderr } = await runStatus(project, clock.env);
       expect([status, stderr]).toEqual([1, ""]);
       expect(troublesInTerminal(stdout), stdout).toHaveLength(OF_JOBS.length + 1);
-      expectInTerminal(SKEW, stdout, null);
+      expectInTerminal(SKEW, stdout);
     } finally {
       runner.child.kill("SIGKILL");
       await runner.ended;

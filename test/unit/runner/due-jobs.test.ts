@@ -3,7 +3,7 @@ import { backoff } from "../../../runner/backoff.ts";
 import { DueJobs } from "../../../runner/due-jobs.ts";
 import type { JobLook } from "../../../runner/look.ts";
 import { TaskQueue } from "../../../runner/queue.ts";
-import { leftByPgCron } from "../../../runner/rescue.ts";
+import { isRescued, leftByPgCron, toRescue } from "../../../runner/rescue.ts";
 
 const at = (text: string) => Date.parse(text);
 const merchant = { merchant: "acme", database: "merchant_acme", suspended: false, scheduler: "runner" } as const;
@@ -147,4 +147,29 @@ test("pg_cron left what is overdue and was not started; with its launcher gone a
   expect(left({ overdueSince, runningSince: at(TWO) }, false)).toEqual([]);
   expect(left({ overdueSince, failuresInRow: 2 })).toEqual([]);
   expect(left({ overdueSince, failuresInRow: 2 }, false)).toEqual(["lot_expiry"]);
+});
+
+test("what failed is rescued too when it is overdue for longer than catch-up takes to come by", () => {
+  const overdueSince = at(TWO);
+  const failed = look({ overdueSince, failuresInRow: 2 });
+  const after = (minutes: number, job = failed) => toRescue([job], true, overdueSince + minutes * 60_000);
+  expect(after(20)).toEqual([]);
+  expect(after(20.1)).toEqual(["lot_expiry"]);
+  expect(after(20.1, { ...failed, runningSince: overdueSince })).toEqual([]);
+  expect(after(6, look({ overdueSince }))).toEqual(["lot_expiry"]);
+  expect(toRescue([failed], false, overdueSince + 360_000)).toEqual(["lot_expiry"]);
+  expect(after(9_000, look({ failuresInRow: 2 }))).toEqual([]);
+});
+
+test("a cell is being rescued while pg_cron leaves what is overdue, and not while something fails or the runner is late", () => {
+  const overdueSince = at(TWO);
+  const isRescuedWith = (change: Partial<JobLook>, scheduler: "pg_cron" | "runner" = "pg_cron", launcher = true) => {
+    const known = { seenAt: 0, knownSince: 0, failure: undefined, days: "{}", crontab: [], jobs: [look(change)] };
+    return isRescued({ merchants: new Map([["acme", { ...merchant, scheduler, ...known }]]), launcher });
+  };
+  expect(isRescuedWith({ overdueSince })).toBe(true);
+  expect(isRescuedWith({ overdueSince, failuresInRow: 1 })).toBe(false);
+  expect(isRescuedWith({ overdueSince, failuresInRow: 1 }, "pg_cron", false)).toBe(true);
+  expect(isRescuedWith({ overdueSince, runningSince: overdueSince })).toBe(false);
+  expect(isRescuedWith({ overdueSince }, "runner")).toBe(false);
 });

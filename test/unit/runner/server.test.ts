@@ -53,7 +53,7 @@ describe("what is too old, or wrong with a clock", () => {
     const young = knowNothing(["home"], { cell: 15_000, merchant: 300_000 }, now);
     expect(answerHealth(young, {}, now)).toMatchObject({ code: 503, body: { status: "starting", troubles: [] } });
     expect(findTroubles(young, now + 60_001)).toMatchObject([
-      { kind: "unseen", severe: true, cell: "home", since: now },
+      { kind: "unseen", severe: true, cell: "home", since: expect.closeTo(now, -3) as number, age: 60_001 },
     ]);
   });
 
@@ -102,7 +102,18 @@ test("a cell whose password is not here is named by the terminal, and keeps nobo
   const error = new ConvergeError("no_credential", "cell eu-1: there is no password for platform_admin; set it");
   const { text, failed } = renderStatus(await lookOnce([], new Map([["eu-1", error]])), steadyNow());
   expect(failed).toBe(true);
-  expect(text).toContain("  !! cell eu-1 cannot be looked at: there is no password for platform_admin; set it, since ");
+  expect(text).toContain("  !! cell eu-1 cannot be looked at: there is no password for platform_admin; set it");
+});
+
+test("a run that began in time and takes long is overdue, and not severe; one that began before is", () => {
+  const overdueSince = now - 3_600_000;
+  const severe = (runningSince: number | undefined) =>
+    findTroubles(fleetOf(1, now, { 0: { overdueSince, runningSince } }), now).map((trouble) => trouble.severe);
+  expect(severe(undefined)).toEqual([true]);
+  expect(severe(overdueSince - 1)).toEqual([true]);
+  expect(severe(overdueSince)).toEqual([false]);
+  const running = fleetOf(1, now, { 0: { overdueSince, runningSince: overdueSince } });
+  expect(answerHealth(running, {}, now)).toMatchObject({ code: 200, body: { status: "trouble" } });
 });
 
 test("of a cell that does not answer no page says that a merchant is on time", async () => {
@@ -161,5 +172,21 @@ describe("the configuration", () => {
     expect(message).not.toContain("hunter2");
     expect(() => parseConfig("", "it")).toThrow(/cells/);
     expect(() => parseConfig("{", "it")).toThrow(/neither YAML nor JSON/);
+  });
+
+  test.for([
+    'cells: {home: {host: h, password: "hunter2}}',
+    "cells:\n  home:\n    password: hunter2: hunter2\n",
+    "cells:\n  home: {password: hunter2\n",
+    '{"cells": {"home": {"password": "hunter2" "host": 1}}}',
+  ])("a text that cannot be read is named without a line of it, in which a password may stand: %j", (text) => {
+    let message = "";
+    try {
+      parseConfig(text, "runner.yaml");
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toMatch(/^runner\.yaml /);
+    expect(message).not.toContain("hunter2");
   });
 });
