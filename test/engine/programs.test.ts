@@ -105,22 +105,6 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect(await namesIn(project)).toEqual(["a"]);
     }));
 
-  test("three hundred resources are made, found unchanged and deleted (step_executor.go, newStepExecutor)", () =>
-    withKitProject(async (project) => {
-      const names = Array.from({ length: 300 }, (_, i) => `r${i}`);
-      project.write(
-        "plan.json",
-        names.map((name, i) => thing(name, i % 3 === 0 ? {} : { dependsOn: [`r${i - 1}`] })),
-      );
-      expect((await project.run(...up)).status).toBe(0);
-      expect(await namesIn(project)).toEqual([...names].sort());
-      const unchanged = await project.run(...up, "--expect-no-changes");
-      expect(unchanged.status).toBe(0);
-      expect(unchanged.out).toContain("301 unchanged");
-      expect((await project.run("destroy", "--yes", "--skip-preview")).status).toBe(0);
-      expect(JSON.parse(project.read("world.json") ?? "")).toEqual({});
-    }));
-
   test("destroy takes targets, and refuses to drag others along (step_generator.go, GenerateDeletes)", () =>
     withKitProject(async (project) => {
       project.write("plan.json", [thing("a"), thing("b", { dependsOn: ["a"] }), thing("c")]);

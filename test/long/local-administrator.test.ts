@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { adminClient, connectAs, type OwnServer, startOwnServer, superuserClient, waitFor } from "../../server.ts";
+import { adminClient, connectAs, type OwnServer, startOwnServer, superuserClient, waitFor } from "../server.ts";
 
 // A server of its own: these tests grant and revoke on pg_cron's schema, which merchants on a shared one do too.
 let own: OwnServer;
