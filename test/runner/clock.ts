@@ -1,4 +1,5 @@
-import { chmodSync, copyFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { findIn, unpackDebian } from "../debian.ts";
 
@@ -13,7 +14,13 @@ export interface FakedClock {
 /** A clock that is kept in this folder, for processes that can read it. It is right at first. */
 export function fakedClock(folder: string): FakedClock {
   const file = path.join(folder, "clock");
-  const library = path.join(folder, "libfaketime.so");
+  // The loader takes a blank in LD_PRELOAD for the end of a path, and the repository may be in a folder with one.
+  const shared = mkdtempSync(path.join(tmpdir(), "faketime-"));
+  chmodSync(shared, 0o755);
+  process.once("exit", () => {
+    rmSync(shared, { recursive: true, force: true });
+  });
+  const library = path.join(shared, "libfaketime.so");
   copyFileSync(findIn(unpackDebian("libfaketime"), "libfaketimeMT.so.1"), library);
   const set = (offset: string) => {
     // In one step: a process may look at any moment.
