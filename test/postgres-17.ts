@@ -1,7 +1,7 @@
 // PostgreSQL 17 with pg_cron 1.6 beside what the machine has: the packages of Debian 13, unpacked into a folder of .local/.
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { access, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { access, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { runProgram } from "../local/postgres/programs.ts";
 
@@ -27,8 +27,8 @@ export async function providePostgres17(log: (line: string) => void): Promise<vo
   await provideTools(log);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const packages = `${folder}.packages`;
-  await rm(packages, { recursive: true, force: true });
+  // debootstrap fetches nothing into a folder whose path has a blank.
+  const packages = await mkdtemp("/var/tmp/merchant-jobs-packages-");
   const include = "--include=postgresql-17,postgresql-17-cron";
   await run("debootstrap", ["--download-only", "--variant=minbase", include, "trixie", packages]);
   const archives = path.join(packages, "var", "cache", "apt", "archives");
