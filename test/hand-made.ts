@@ -32,7 +32,7 @@ export async function makeByHand(spec: MerchantSpec): Promise<void> {
 
 /** Lets the administrator act as the owner: the statement that a refusal gives. */
 export function grantTo(spec: MerchantSpec): string {
-  return `grant "${spec.ownerRole}" to "${testServer().admin}";`;
+  return `grant "${spec.ownerRole}" to "${testServer().admin}" with admin option;`;
 }
 
 async function withClient(database: string, work: (client: pg.Client) => Promise<void>): Promise<void> {

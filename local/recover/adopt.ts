@@ -113,7 +113,7 @@ async function assertMine(address: CellAddress, spec: MerchantSpec): Promise<voi
   }
   if (found.member) return;
   throw refused(
-    `${address.user} is no member of its owner; a superuser can: grant ${quoteName(ownerRole)} to ${quoteName(address.user)};`,
+    `${address.user} is no member of its owner; a superuser can: grant ${quoteName(ownerRole)} to ${quoteName(address.user)} with admin option;`,
     "missing_right",
   );
 }

@@ -44,6 +44,7 @@ export async function withProjectCopy<T>(
     await mkdir(folder);
     if (user !== undefined) await chown(folder, user.uid, user.gid);
     await cp(join(repository, "local"), join(folder, "local"), { recursive: true });
+    await cp(join(repository, "converge"), join(folder, "converge"), { recursive: true });
     await cp(join(repository, "sql", "server"), join(folder, "sql", "server"), { recursive: true });
     await copyFile(join(repository, "package.json"), join(folder, "package.json"));
     for (const name of await modulesOf(["pg", "zod"])) {
