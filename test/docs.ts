@@ -10,7 +10,7 @@ export interface Block {
   readonly line: number;
   readonly language?: string;
   readonly mark?: string;
-  /** Without the indentation that all of it has. */
+  /** Without the indentation of its fence, or without the one that all of an indented block has. */
   readonly text: string;
 }
 
@@ -44,7 +44,7 @@ export function allBlocksOf(page: string): readonly Block[] {
       const end = lines.findIndex((line, index) => index > at && line.trimEnd() === `${indent}\`\`\``);
       if (end === -1) throw new Error(`${page}:${at + 1}: a fence that does not end`);
       const named = { ...(language !== "" && { language }), ...(mark !== "" && { mark }) };
-      blocks.push({ page, line: at + 1, ...named, text: dedent(lines.slice(at + 1, end)) });
+      blocks.push({ page, line: at + 1, ...named, text: without(lines.slice(at + 1, end), indent.length) });
       at = end;
     } else if (lines[at - 1]?.trim() === "" && isIndented(lines[at])) {
       let end = at;
@@ -62,6 +62,9 @@ function isIndented(line: string | undefined): boolean {
 
 function dedent(lines: readonly string[]): string {
   const indents = lines.filter((line) => line.trim() !== "").map((line) => /^ */.exec(line)?.[0].length ?? 0);
-  const least = Math.min(...indents);
-  return `${lines.map((line) => line.slice(least)).join("\n")}\n`;
+  return without(lines, Math.min(...indents));
+}
+
+function without(lines: readonly string[], indent: number): string {
+  return `${lines.map((line) => line.slice(indent)).join("\n")}\n`;
 }
