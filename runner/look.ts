@@ -144,7 +144,7 @@ interface JobRow {
 export async function readJobs(client: pg.ClientBase): Promise<readonly JobLook[]> {
   const { rows } = await client.query<JobRow>(
     `select h.job, h.enabled, h.schedule, h.timezone, greatest(j.due_from, 'epoch') as due_from, j.time_limit_seconds::integer as seconds,
-       h.last_success_at, h.last_status, pg_catalog.left(h.last_error, 500) as last_error,
+       h.last_success_at, h.last_status, h.last_error,
        h.failures_in_row::integer as failures, h.running_since, h.overdue_since, h.behind,
        h.quarantined::integer as quarantined, h.zone_unknown,
        (

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { CELL_KINDS, fillConfigurationPage, TABLES } from "../../../docs/make/configuration.ts";
 import { SERVER_FIELDS } from "../../../spec/cells.ts";
+import { made } from "../spec/aws/cells.ts";
 import { BATCH_CHANGES } from "../../../spec/job-changes.ts";
 import { MERCHANT_FIELDS } from "../../../spec/merchants.ts";
 import { CONFIG_KEYS } from "../../../spec/names.ts";
@@ -30,19 +31,7 @@ test("the page has each key of the stack file", () => {
 test.each([
   ["cells of kind local", { kind: "local" }],
   ["cells of kind server", { kind: "server", host: "db.example.com", admin: "a", credential: { env: "A" } }],
-  [
-    "cells of kind rds",
-    {
-      kind: "rds",
-      region: "eu-central-1",
-      engineVersion: "17.6",
-      instanceClass: "db.r7g.large",
-      storageGib: 100,
-      vpcId: "vpc-0a1b2c3d4e5f60718",
-      subnetIds: ["subnet-0a1b2c3d4e5f60001", "subnet-0a1b2c3d4e5f60002"],
-      clients: ["10.0.0.0/16"],
-    },
-  ],
+  ["cells of kind rds", made],
   ["cells of kind adopted", { kind: "adopted", region: "eu-central-1", identifier: "one", host: "a.example.com" }],
 ])("each default of %s that is a value is what the parser fills in", (table, cell) => {
   const { cells } = parseStack({ cells: { home: cell }, merchants: {} });
