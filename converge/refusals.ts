@@ -31,7 +31,7 @@ function wayOut({ user }: ServerAddress, database: string, error: unknown): stri
     case SQLSTATE.objectNotInPrerequisiteState:
       return "somebody closed it: up --refresh opens it again";
     case SQLSTATE.tooManyConnections:
-      return "the server has no connection left: end some, or raise max_connections";
+      return wayToConnect(user, database, messageOf(error));
     case SQLSTATE.cannotConnectNow:
       return "the server is starting or stopping: try again in a moment";
     case SQLSTATE.insufficientPrivilege:
@@ -50,7 +50,18 @@ function wayOut({ user }: ServerAddress, database: string, error: unknown): stri
   }
   if (/CERT|ISSUER|SIGNATURE/.test(code))
     return "name the authority of the server's certificate: caFile, a file of PEM texts";
+  // The driver's own words, of a server that takes a connection and is silent, or of a network that is.
+  if (/\btimeout\b/.test(messageOf(error)))
+    return "nothing answered in time: does the server hang, or has it too much to do, or does a firewall stand between?";
   return "is that a PostgreSQL server that takes TLS, and has it time to answer? Its log may say more";
+}
+
+/** One SQLSTATE has three limits: in any language the message names the database, or the role, whose own limit it is. */
+function wayToConnect(user: string, database: string, message: string): string {
+  if (message.includes(database))
+    return "the limit is the database's own: end what idles in it, or raise it (connectionLimit of a merchant)";
+  if (message.includes(user)) return `the limit is the role's own: alter role ${user} connection limit -1`;
+  return "the server has no connection left: end some, or raise max_connections";
 }
 
 /** Whether a connection failed because the database is not there. */

@@ -140,6 +140,10 @@ export const ERROR_TEXTS: Readonly<Record<string, () => string | Promise<string>
   "no-database-cron": () => failedConnection("3D000", 'database "cron" does not exist').message,
   "no-database": () => failedConnection("3D000", 'database "merchant_acme" does not exist', "merchant_acme").message,
   "no-connection-left": () => failedConnection("53300", "sorry, too many clients already").message,
+  "no-connection-of-database": () =>
+    failedConnection("53300", 'too many connections for database "merchant_acme"', "merchant_acme").message,
+  "no-connection-of-role": () => failedConnection("53300", 'too many connections for role "platform_admin"').message,
+  "no-answer": () => notConnected(address, "cron", new Error("timeout expired")).message,
   "unknown-authority": () =>
     failedConnection("SELF_SIGNED_CERT_IN_CHAIN", "self-signed certificate in certificate chain").message,
   "no-pg-cron": () => textOf(() => assertCanLook(answering([]), { cell: "home", scheduler: "pg_cron" })),
