@@ -1,5 +1,6 @@
 import { isKnownZone } from "../spec/local-time.ts";
 import type { CellKnowledge, JobHealth, Knowledge, MerchantKnowledge } from "./knowledge.ts";
+import { missedSince } from "./missed.ts";
 import { runbookOf } from "./runbook.ts";
 import { wallTime } from "./steady-clock.ts";
 
@@ -162,7 +163,7 @@ function troublesOfJob(about: About, { database, scheduler }: MerchantKnowledge,
     const text = job.runningSince === undefined ? `${name} is overdue` : `${name} is overdue, and running now`;
     // A run that began in time and takes long is no job that did not run.
     const runsInTime = job.runningSince !== undefined && job.runningSince >= job.overdueSince;
-    found.push({ kind: "overdue", severe: !runsInTime, ...about, since: job.overdueSince, text, next });
+    found.push({ kind: "overdue", severe: !runsInTime, ...about, since: missedSince(job), text, next });
   }
   const stranger = strangerToZone(job, scheduler);
   if (stranger !== undefined) {

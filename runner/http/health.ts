@@ -1,4 +1,5 @@
 import { type CellKnowledge, type Knowledge, type MerchantKnowledge, schedulersOf } from "../knowledge.ts";
+import { missedSince } from "../missed.ts";
 import { wallTime } from "../steady-clock.ts";
 import { findTroubles, judge, type Trouble, type Verdict } from "../trouble.ts";
 
@@ -87,7 +88,7 @@ function merchantAnswer(known: MerchantKnowledge, now: number): unknown {
       lastSuccess: iso(job.lastSuccessAt),
       lastStatus: job.lastStatus ?? null,
       lastError: job.lastError ?? null,
-      overdueSince: iso(job.overdueSince),
+      overdueSince: iso(missedSince(job)),
       failingSince: iso(job.failingSince),
       failuresInRow: job.failuresInRow,
       abandonedSince: iso(job.abandonedSince),

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Knowledge, MerchantKnowledge } from "../knowledge.ts";
+import { missedSince } from "../missed.ts";
 import type { Outcome, Task } from "../run.ts";
 import { steadyNow } from "../steady-clock.ts";
 import { findTroubles } from "../trouble.ts";
@@ -134,11 +135,13 @@ function fillMerchant(
   { now, serverNow }: { readonly now: number; readonly serverNow: number },
 ): void {
   gauges.merchantAge.set({ cell, merchant }, (now - (seenAt ?? knownSince)) / 1000);
-  for (const { job, enabled, lastSuccessAt, overdueSince, failuresInRow, quarantined } of jobs) {
+  for (const { enabled, ...known } of jobs) {
     if (!enabled) continue;
+    const { job, lastSuccessAt, failuresInRow, quarantined } = known;
+    const missed = missedSince(known);
     const labels = { cell, merchant, job };
     if (lastSuccessAt !== undefined) gauges.success.set(labels, lastSuccessAt / 1000);
-    if (overdueSince !== undefined) gauges.overdue.set(labels, Math.max(0, serverNow - overdueSince) / 1000);
+    if (missed !== undefined) gauges.overdue.set(labels, Math.max(0, serverNow - missed) / 1000);
     if (failuresInRow > 0) gauges.failures.set(labels, failuresInRow);
     if (quarantined > 0) gauges.quarantined.set(labels, quarantined);
   }

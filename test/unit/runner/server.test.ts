@@ -116,6 +116,25 @@ test("a run that began in time and takes long is overdue, and not severe; one th
   expect(answerHealth(running, {}, now)).toMatchObject({ code: 200, body: { status: "trouble" } });
 });
 
+test("a job is overdue since the first time that nobody came after, and not since the newest", () => {
+  const at = (time: string) => Date.parse(`2026-11-${time}Z`);
+  const noon = at("24T12:00");
+  const job = { schedule: "*/5 * * * *", lastSuccessAt: at("24T09:10:02"), overdueSince: at("24T11:55") };
+  const found = (change: object) => {
+    const fleet = fleetOf(1, noon, { 0: { ...job, ...change } });
+    const [overdue] = findTroubles(fleet, noon);
+    const { body } = answerHealth(fleet, { merchant: "merchant0000" }, noon);
+    expect(JSON.stringify(body)).toContain(`"overdueSince":"${new Date(overdue!.since!).toISOString()}"`);
+    return [overdue?.since, overdue?.age];
+  };
+  expect(found({})).toEqual([at("24T09:15"), 165 * 60_000]);
+  // It is due by the local clocks of its zone, once a day.
+  const inZone = { schedule: "0 2 * * *", timezone: "Europe/Berlin", overdueSince: at("24T01:00") };
+  expect(found({ ...inZone, lastSuccessAt: at("20T01:00:01") })[0]).toBe(at("21T01:00"));
+  // What was due before it was counted from is nothing that it missed.
+  expect(found({ lastSuccessAt: undefined, dueFrom: at("24T11:50") })[0]).toBe(at("24T11:55"));
+});
+
 test("of a cell that does not answer no page says that a merchant is on time", async () => {
   const fleet = fleetOf(2, now);
   const app = server("127.0.0.1", undefined, fleet);

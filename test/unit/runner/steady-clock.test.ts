@@ -44,7 +44,8 @@ describe("this machine's clock was set by nine hours while the runner ran", () =
   });
 
   function fleet() {
-    const overdue = { overdueSince: server - 3_600_000, lastSuccessAt: server - 7_200_000 };
+    // Without a schedule, of which this hour would be one more due time or none.
+    const overdue = { schedule: undefined, overdueSince: server - 3_600_000, lastSuccessAt: server - 7_200_000 };
     const knowledge = fleetOf(2, now, { 0: overdue });
     const home = knowledge.cells.get("home")!;
     learnClock(home, { serverTime: server, askedAt: now });
