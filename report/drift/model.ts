@@ -1,3 +1,4 @@
+import { quoteName } from "../../converge/roles.ts";
 import { type Difference, differencesBetween } from "../differences.ts";
 import { cellOf, kindOf, nameOf, type Owner, ownerOf } from "../owner.ts";
 import type { SeenRun, SeenState, Step } from "../engine-events.ts";
@@ -17,6 +18,8 @@ export interface Drift {
   readonly found: string | undefined;
   /** The server is as it was after the last `up`: the stack file says something else by now. */
   readonly pending: boolean;
+  /** What a person can do where no `up` may: what was found, or a statement for a superuser. */
+  readonly repair: string | undefined;
 }
 
 /** Where one could not look: neither clean nor lost. */
@@ -107,10 +110,28 @@ function driftBetween({ urn, declared, found, changed }: Sides, pending: boolean
     urn,
     object: difference.object,
     property: difference.property,
-    declared: difference.before,
+    // What nobody declares is carried along from what was found.
+    declared: difference.before === difference.after ? undefined : difference.before,
     found: difference.after,
     pending,
+    repair: repairOf(kind, difference, state),
   }));
+}
+
+/** Attributes of a role that only a superuser may take away again. */
+const OF_SUPERUSERS: Readonly<Record<string, string>> = {
+  superuser: "nosuperuser",
+  replication: "noreplication",
+  bypassRowLevelSecurity: "nobypassrls",
+};
+
+/** Each finding of a probe ends with what repairs it. */
+function repairOf(kind: string, { property, after }: Difference, state: SeenState | undefined): string | undefined {
+  if (kind === "CellProbe") return after;
+  const word = kind === "Role" && after === "true" ? OF_SUPERUSERS[property] : undefined;
+  const name = state?.inputs?.["name"];
+  if (word === undefined || typeof name !== "string") return undefined;
+  return `up may not take that away; a superuser can: alter role ${quoteName(name)} ${word};`;
 }
 
 /** The worst first, then by merchant. */

@@ -40,6 +40,8 @@ export function renderText(report: DriftReport): string {
   ]);
   const lines = [headline(report)];
   if (rows.length > 0) lines.push("", ...textTable(["severity", "whose", "what", "declared", "found"], rows));
+  const repairs = repairsOf(report);
+  if (repairs.length > 0) lines.push("", "By hand:", ...repairs.map((repair) => `- ${repair}`));
   const unseen = gather(report.unseen);
   if (unseen.length > 0) {
     lines.push("", "Could not look (this is neither clean nor lost):");
@@ -97,6 +99,11 @@ export function renderMarkdown(report: DriftReport): string {
       };
     }),
     {
+      head: repairsOf(report).length > 0 ? ["### By hand", ""] : [],
+      lines: repairsOf(report).map((repair) => `- ${code(repair)}`),
+      what: "repair",
+    },
+    {
       head: pending
         ? [
             "Where it says _not applied_, the server is as the last `up` left it, and the stack file says something else by now.",
@@ -117,6 +124,13 @@ export function renderMarkdown(report: DriftReport): string {
     },
   ];
   return fit(sections);
+}
+
+/** What no `up` does, whole, so that its statements can be copied. */
+function repairsOf({ drift }: DriftReport): readonly string[] {
+  return drift.flatMap((one) =>
+    one.repair === undefined ? [] : [`${ownerText(one.owner)}, ${subject(one)}: ${onOneLine(one.repair)}`],
+  );
 }
 
 /** The report for programs: everything, nothing shortened; null where there is nothing. */

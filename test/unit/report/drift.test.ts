@@ -159,6 +159,41 @@ test("the difference of an input that nobody has set is taken from what the prov
   ]);
 });
 
+test("what no up does is said whole, with the statement that does it, in the terminal and in the issue", () => {
+  const owner = urn("Merchant$postgresql:index/role:Role", "acme-owner");
+  const role = { type: "x", inputs: { name: 'merchant_"acme"_owner' }, outputs: { superuser: true } };
+  // A preview carries along what was found of an attribute that nobody declares.
+  const attribute = {
+    op: "update",
+    urn: owner,
+    old: role,
+    new: role,
+    detailedDiff: { superuser: { diffKind: "delete" } },
+  };
+  const probe = urn("Cell$pulumi-nodejs:dynamic/merchant-jobs:CellProbe", "home-probe");
+  const finds = { "role lost": `is gone: ${"pg_cron dies, ".repeat(20)}create role "lost" login;` };
+  const side = (found: object) => ({ type: "x", inputs: { cell: "home", finds: found } });
+  const report = look(
+    [{ resOutputsEvent: { metadata: attribute } }],
+    step("update", probe, side(finds), side({})),
+    step("update", crontab("coral"), state(late), state(clean)),
+    ended("succeeded"),
+  );
+  expect(report.drift).toMatchObject([
+    { property: "", object: "role lost" },
+    { property: "superuser", declared: undefined, found: "true" },
+    { property: "schedule", repair: undefined },
+  ]);
+  const byHand = [
+    `- cell home, role lost: ${finds["role lost"]}`,
+    '- acme, Role superuser: up may not take that away; a superuser can: alter role "merchant_""acme""_owner" nosuperuser;',
+  ];
+  expect(renderText(report)).toContain(`\nBy hand:\n${byHand.join("\n")}\n`);
+  for (const line of byHand) expect(renderMarkdown(report)).toContain(line.replace(/^- (.*)$/, "- `$1`"));
+  const healed = look(step("update", crontab("coral"), state(late), state(clean)), ended("succeeded"));
+  expect(renderText(healed) + renderMarkdown(healed)).not.toContain("By hand");
+});
+
 test("the CLI's one object is read too, lines of the program's own are passed over, and nothing is said to be nothing", () => {
   const digest = {
     steps: [{ op: "update", urn: crontab("acme"), oldState: state(late), newState: state(clean) }],
