@@ -75,3 +75,23 @@ function goesFirst({ object, declared, found }: Difference): boolean {
   if (object.startsWith("view ")) return lineOf(declared, "columns") !== lineOf(found, "columns");
   return REPLACED.test(object);
 }
+
+/**
+ * What gives back the rights on a table or sequence that are gone, as its owner; undefined when none are. Only those that the
+ * owner took from itself are left when our files were applied again: no file of ours gives what an owner has by itself.
+ */
+export function rightsBack({ object, declared, found }: Difference): string | undefined {
+  const what = /^rights on ((?:table|sequence) .*)$/.exec(object)?.[1];
+  const has = lineOf(found, "grants").split(" ");
+  const lost = lineOf(declared, "grants")
+    .split(" ")
+    .filter((grant) => !has.includes(grant))
+    .map((grant) => /^(?<role>.+):(?<right>[A-Z]+)$/.exec(grant)?.groups)
+    .filter((grant) => grant !== undefined);
+  if (what === undefined || lost.length === 0) return undefined;
+  const statements = [...Map.groupBy(lost, ({ role = "" }) => role)].map(([role, grants]) => {
+    const rights = grants.map(({ right = "" }) => right.toLowerCase()).join(", ");
+    return `grant ${rights} on ${what} to ${role === "public" ? role : quoteName(role)};`;
+  });
+  return statements.join(" ");
+}

@@ -5,7 +5,7 @@ import type { CellAddress } from "./address.ts";
 import { readCellJobDifferences, removeCellJobs } from "./cell-jobs.ts";
 import { ConvergeError, codeOf, messageOf, SQLSTATE } from "./errors.ts";
 import { type History, isEmptyPlan, type MigrationsPlan, planMigrations } from "./migrations-plan.ts";
-import { needsPerson, planHealing } from "./heal-plan.ts";
+import { needsPerson, planHealing, rightsBack } from "./heal-plan.ts";
 import {
   describeDifferences,
   type Difference,
@@ -235,7 +235,11 @@ function asRecorded(history: Hashes, differences: readonly Difference[]): Hashes
 
 function assertHealed(target: MigrationsTarget, left: readonly Difference[]): void {
   if (left.length === 0) return;
-  const words = Object.entries(describeDifferences(left)).map(([object, found]) => `${object}: ${found}`);
+  const words = left.map((difference) => {
+    const [found = ""] = Object.values(describeDifferences([difference]));
+    const statement = rightsBack(difference);
+    return `${difference.object}: ${found}${statement === undefined ? "" : `; in that database: ${statement}`}`;
+  });
   throw new ConvergeError(
     "not_healed",
     [
