@@ -1,7 +1,7 @@
 // `npm run status -- --stack dev`: did everything run? Looks once, from here, with the credentials of the stack.
 import { parseArgs } from "node:util";
 import { ConvergeError } from "../converge/errors.ts";
-import { lookOnce, renderStatus } from "../runner/status.ts";
+import { loginsFor, lookOnce, renderStatus } from "../runner/status.ts";
 import { steadyNow } from "../runner/steady-clock.ts";
 import { SpecError } from "../spec/problems.ts";
 import { EngineError } from "./engine/errors.ts";
@@ -32,7 +32,11 @@ async function main(): Promise<number> {
   const engine = await openStackEngine(chooseEngine(undefined, process.env), stack, process.cwd(), process.env);
   const written = JSON.parse(await engine.run(["config", "get", "merchant-jobs:cells"])) as object;
   const { addresses, unresolved } = await resolveEach(engine, Object.keys(written));
-  const { text, failed } = renderStatus(await lookOnce([...addresses.values()], unresolved), steadyNow());
-  console.log(text);
+  const resolved = [...addresses.values()];
+  const knowledge = await lookOnce(resolved, unresolved);
+  const now = steadyNow();
+  const { text, failed } = renderStatus(knowledge, now);
+  const logins = loginsFor(knowledge, resolved, now);
+  console.log(logins === "" ? text : `${text}\n\n${logins}`);
   return failed ? 1 : 0;
 }

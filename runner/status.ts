@@ -93,3 +93,15 @@ export function renderStatus(knowledge: Knowledge, now: number): { readonly text
   const parts = [[answer], lines, cells].filter((part) => part.length > 0);
   return { text: parts.map((part) => part.join("\n")).join("\n\n"), failed: status === "failed" };
 }
+
+/** How to come into the cells that have a trouble, for the statements of the runbook. psql asks for the password. */
+export function loginsFor(knowledge: Knowledge, addresses: readonly ServerAddress[], now: number): string {
+  const troubled = new Set(findTroubles(knowledge, now).map(({ cell }) => cell));
+  return addresses
+    .filter(({ cell }) => troubled.has(cell))
+    .map(
+      ({ cell, host, port, user }) =>
+        `cell ${cell}: psql --host ${host} --port ${port} --username ${user} --dbname cron`,
+    )
+    .join("\n");
+}

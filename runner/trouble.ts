@@ -108,7 +108,7 @@ function troublesOfCell(cell: CellKnowledge, { tooOld }: Knowledge, now: number)
       cell: name,
       since: cell.launcherGoneSince,
       text: `the launcher of pg_cron does not run in cell ${name}`,
-      next: "npm run pulumi -- preview --refresh names the cause and the repair",
+      next: "the first statement of the entry names the cause and the repair; npm run drift does too",
     });
   }
   if (Math.abs(cell.clockSkew) > MOST_SKEW && cell.seenAt !== undefined) {
@@ -141,7 +141,7 @@ function troublesOfMerchant(
   if (cell.failure) return found;
   if (known.failure) {
     const text = `the database of ${merchant} cannot be looked at: ${known.failure.message}`;
-    const next = "see the message; npm run pulumi -- up brings back what it needs";
+    const next = "see the message; npm run pulumi -- up --refresh brings back what it needs";
     return [{ kind: "away", severe: isOld, ...about, since: known.failure.since, text, next }, ...found];
   }
   if (!isOld) return found;

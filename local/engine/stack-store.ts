@@ -127,8 +127,8 @@ export function lockStack(files: StackFiles): () => void {
     const others = readLocks(files).filter((lock) => lock.file !== own);
     if (others.length === 0) return;
     const way = others.every((lock) => lock.dead)
-      ? "clear it with `cancel --yes`; if it was killed while it worked, `npm run recover` does that and checks what it left"
-      : "wait until it has ended; of a run that died on another machine the lock is cleared by `cancel --yes`";
+      ? `clear it, and check what the run left: npm run recover -- --stack ${files.stack}`
+      : `wait until it has ended; of a run that died on another machine: npm run pulumi -- cancel --stack ${files.stack} --yes`;
     throw new EngineError("locked", `the stack ${files.stack} is locked by ${others.map(describe).join("; ")}: ${way}`);
   };
   refuseOthers();

@@ -5,7 +5,7 @@ import { answerHealth } from "../../../runner/http/health.ts";
 import { createMetrics } from "../../../runner/http/metrics.ts";
 import { createServer } from "../../../runner/http/server.ts";
 import { knowNothing } from "../../../runner/knowledge.ts";
-import { lookOnce, renderStatus } from "../../../runner/status.ts";
+import { loginsFor, lookOnce, renderStatus } from "../../../runner/status.ts";
 import { steadyNow } from "../../../runner/steady-clock.ts";
 import { findTroubles } from "../../../runner/trouble.ts";
 import { fleetOf } from "../../browser/fleets.ts";
@@ -103,6 +103,15 @@ test("a cell whose password is not here is named by the terminal, and keeps nobo
   const { text, failed } = renderStatus(await lookOnce([], new Map([["eu-1", error]])), steadyNow());
   expect(failed).toBe(true);
   expect(text).toContain("  !! cell eu-1 cannot be looked at: there is no password for platform_admin; set it");
+});
+
+test("the terminal says how to come into a cell that has a trouble, and into no other, and no password", () => {
+  const address = { cell: "home", host: "db.example.com", port: 5433, user: "platform_admin", password: "hunter2" };
+  const addresses = [{ ...address, tls: "disable" } as const];
+  expect(loginsFor(fleetOf(2, now, { 0: { failuresInRow: 1 } }), addresses, now)).toBe(
+    "cell home: psql --host db.example.com --port 5433 --username platform_admin --dbname cron",
+  );
+  expect(loginsFor(fleetOf(2, now), addresses, now)).toBe("");
 });
 
 test("a run that began in time and takes long is overdue, and not severe; one that began before is", () => {
