@@ -50,6 +50,33 @@ test("queries.md: every query for a merchant's database runs, and what is in it 
   }
 });
 
+test("runbook/troubles.md: every statement that only looks runs as the administrator, and names who holds a lock", async () => {
+  const page = path.join("runbook", "troubles.md");
+  const inCron = [
+    "overdue-look-cron",
+    "database-look",
+    "cell-unseen-look",
+    "connections-look",
+    "launcher-look",
+    "rescued-look",
+  ];
+  const inOwn = ["overdue-over", "zone-look", "failed-look", "full-look", "quarantine-look", "behind-look"];
+  const [admin, cron] = [await adminClient(spec.database), await adminClient("cron")];
+  const { client: holder } = await db.session();
+  try {
+    for (const mark of inCron) await cron.query(blocksOf(page, mark)[0]!);
+    for (const mark of inOwn) await admin.query(blocksOf(page, mark)[0]!);
+    await holder.query("begin");
+    await holder.query("lock table app.lots in access exclusive mode");
+    // Nobody waits for it at this moment.
+    expect((await admin.query(blocksOf(page, "merchant-unseen-look")[0]!)).rows).toContainEqual(
+      expect.objectContaining({ waits_for: [], holds: "app.lots AccessExclusiveLock" }),
+    );
+  } finally {
+    await Promise.all([holder.query("rollback"), admin.end(), cron.end()]);
+  }
+});
+
 test("queries.md: every query for the cron database runs", async () => {
   const admin = await adminClient("cron");
   try {
