@@ -1,4 +1,3 @@
-import { quoteName } from "../../converge/roles.ts";
 import { type Difference, differencesBetween } from "../differences.ts";
 import { cellOf, kindOf, nameOf, type Owner, ownerOf } from "../owner.ts";
 import type { SeenRun, SeenState, Step } from "../engine-events.ts";
@@ -131,7 +130,7 @@ function repairOf(kind: string, { property, after }: Difference, state: SeenStat
   const word = kind === "Role" && after === "true" ? OF_SUPERUSERS[property] : undefined;
   const name = state?.inputs?.["name"];
   if (word === undefined || typeof name !== "string") return undefined;
-  return `up may not take that away; a superuser can: alter role ${quoteName(name)} ${word};`;
+  return `up may not take that away; a superuser can: alter role "${name.replaceAll('"', '""')}" ${word};`;
 }
 
 /** The worst first, then by merchant. */
