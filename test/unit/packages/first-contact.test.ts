@@ -1,5 +1,9 @@
-// What `npm ci` says to somebody who has just cloned this: nothing that alarms.
-import { expect, test } from "vitest";
+// What npm says to somebody who has just cloned this: nothing that alarms, and what to do.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { textOf } from "../../docs.ts";
 
 interface Package {
@@ -11,8 +15,10 @@ interface Package {
 const { packages } = JSON.parse(textOf("package-lock.json")) as {
   readonly packages: Readonly<Record<string, Package>>;
 };
-const { allowScripts } = JSON.parse(textOf("package.json")) as {
+const { allowScripts, dependencies, scripts } = JSON.parse(textOf("package.json")) as {
   readonly allowScripts: Readonly<Record<string, boolean>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly scripts: Readonly<Record<string, string>>;
 };
 const all = Object.entries(packages).filter(([name]) => name !== "");
 
@@ -33,6 +39,35 @@ test.each(["22.13.0", "24.0.0"])(
     expect(textOf("README.md")).toContain("Node.js 22.13 or 24");
   },
 );
+
+test("without its packages each script that people call says to run `npm ci`, and so with some of them", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "merchant jobs "));
+  onTestFinished(() => {
+    rmSync(folder, { recursive: true });
+  });
+  for (const file of ["package.json", "local/installed.js"])
+    cpSync(path.join(import.meta.dirname, "../../..", file), path.join(folder, file));
+  const called = Object.entries(scripts).filter(([, line]) => /^node .*\b(local|report|runner)\//.test(line));
+  expect(called.map(([name]) => name).toSorted()).toEqual([
+    "demo",
+    "drift",
+    "pr-summary",
+    "pretest",
+    "pulumi",
+    "recover",
+    "runner",
+    "server",
+    "status",
+  ]);
+  for (const [name, line] of called) expect(line, name).toContain("local/installed.js");
+  const said = () => spawnSync(process.execPath, ["local/installed.js"], { cwd: folder, encoding: "utf8" });
+  expect(said()).toMatchObject({ status: 1, stderr: expect.stringContaining("run `npm ci` first") as string });
+  for (const name of Object.keys(dependencies).filter((one) => one !== "yaml"))
+    mkdirSync(path.join(folder, "node_modules", name), { recursive: true });
+  expect(said().stderr).toContain("not installed (yaml): run `npm ci` first");
+  mkdirSync(path.join(folder, "node_modules", "yaml"));
+  expect(said()).toMatchObject({ status: 0, stderr: "" });
+});
 
 test("a range allows what it says", () => {
   const cases = [
