@@ -71,7 +71,9 @@ async function importState(line: CommandLine, env: NodeJS.ProcessEnv, terminal: 
   try {
     const stack = await openStack(place);
     const salt = raw.salt ?? stack.stored.raw.salt;
-    const crypter = raw.hasSecrets ? await openCrypter(readPassphrase(env, place.project.folder), salt) : undefined;
+    const crypter = raw.hasSecrets
+      ? await openCrypter(readPassphrase(env, place.project.folder, salt), salt)
+      : undefined;
     const deployment = openDeployment(raw, crypter);
     const foreign = deployment.resources.find(
       (r) => !r.urn.startsWith(`urn:pulumi:${place.name}::${place.project.name}::`),
@@ -124,14 +126,16 @@ async function setConfig(line: CommandLine, env: NodeJS.ProcessEnv): Promise<voi
     return;
   }
   const salt = readStackFile(place.project, place.name).salt ?? loadState(place.files)?.raw.salt;
-  const crypter = await openCrypter(readPassphrase(env, place.project.folder), salt);
+  const crypter = await openCrypter(readPassphrase(env, place.project.folder, salt), salt);
   writeConfig(place.project, place.name, key, { secure: crypter.encrypt(value) }, crypter.salt);
 }
 
 async function getConfig(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
   const place = findStack(line, env);
   const file = readStackFile(place.project, place.name);
-  const crypter = file.hasSecrets ? await openCrypter(readPassphrase(env, place.project.folder), file.salt) : undefined;
+  const crypter = file.hasSecrets
+    ? await openCrypter(readPassphrase(env, place.project.folder, file.salt), file.salt)
+    : undefined;
   const { values } = resolveConfig(place.project, file, crypter);
   const [key] = line.words;
   const full = key?.includes(":") ? key : `${place.project.name}:${key ?? ""}`;

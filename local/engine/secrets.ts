@@ -66,9 +66,10 @@ export async function openCrypter(passphrase: string, salt: string | undefined):
 
 /**
  * The passphrase: `PULUMI_CONFIG_PASSPHRASE`, the file of `PULUMI_CONFIG_PASSPHRASE_FILE`, or else the key of this clone,
- * made when first needed and kept in `.local/passphrase`, readable by its owner only.
+ * made when first needed and kept in `.local/passphrase`, readable by its owner only. What has a salt was encrypted before:
+ * no new key opens that.
  */
-export function readPassphrase(env: NodeJS.ProcessEnv, projectFolder: string): string {
+export function readPassphrase(env: NodeJS.ProcessEnv, projectFolder: string, salt: string | undefined): string {
   const given = env["PULUMI_CONFIG_PASSPHRASE"];
   if (given !== undefined) return given;
   const file = env["PULUMI_CONFIG_PASSPHRASE_FILE"];
@@ -81,6 +82,13 @@ export function readPassphrase(env: NodeJS.ProcessEnv, projectFolder: string): s
   }
   const own = path.join(projectFolder, ".local", "passphrase");
   if (!existsSync(own)) {
+    if (salt !== undefined) {
+      throw new EngineError(
+        "secrets",
+        `there is no passphrase for the secrets of this stack: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE, ` +
+          `or put back ${own}, the key that was made with the stack`,
+      );
+    }
     mkdirSync(path.dirname(own), { recursive: true });
     writeFileSync(own, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600, flag: "wx" });
   }

@@ -18,8 +18,11 @@ export interface StackConfig {
 /** Pulumi.<stack>.yaml before its secrets are opened. */
 export interface StackFile {
   readonly path: string;
+  readonly exists: boolean;
   readonly salt: string | undefined;
   readonly entries: Readonly<Record<string, Json>>;
+  /** Keys that stand beside `config` and not under it. */
+  readonly outside: readonly string[];
   readonly hasSecrets: boolean;
 }
 
@@ -49,8 +52,10 @@ export function readStackFile(project: Project, stack: string): StackFile {
   );
   return {
     path: file,
+    exists: existsSync(file),
     salt: typeof raw["encryptionsalt"] === "string" ? raw["encryptionsalt"] : undefined,
     entries,
+    outside: Object.keys(raw),
     hasSecrets: Object.values(entries).some(holdsSecret),
   };
 }
@@ -58,7 +63,10 @@ export function readStackFile(project: Project, stack: string): StackFile {
 function parseStackFile(file: string): Document {
   const doc = existsSync(file) ? parseDocument(readFileSync(file, "utf8")) : new Document({});
   const [error] = doc.errors;
-  if (error) throw new EngineError("project", `${file} is not YAML: ${error.message}`);
+  if (error) {
+    const why = error.code === "DUPLICATE_KEY" ? "a key stands there twice, so make one of the two: " : "";
+    throw new EngineError("project", `${file} is not YAML: ${why}${error.message}`);
+  }
   return doc;
 }
 
@@ -89,13 +97,23 @@ export function resolveConfig(project: Project, file: StackFile, crypter: Crypte
   const values = Object.fromEntries(Object.entries(all).map(([key, value]) => [key, textOf(open(value))]));
   const problems = project.config.flatMap(({ key, type, required }) => {
     const value = all[key];
-    if (value === undefined) return required ? [`${key} is missing`] : [];
+    if (value === undefined) return required ? [missing(key, file)] : [];
     if (isSecure(value) || type === undefined) return [];
     const wanted = checks[type];
-    return wanted && !wanted(value) ? [`${key} must be of type ${type}, as Pulumi.yaml declares it`] : [];
+    const example = type === "object" ? "; write it as a map, and {} for an empty one" : "";
+    return wanted && !wanted(value) ? [`${key} must be of type ${type}, as Pulumi.yaml declares it${example}`] : [];
   });
-  if (problems.length > 0) throw new EngineError("project", `${file.path}: ${problems.join("; ")}`);
+  if (problems.length > 0) {
+    const where = file.exists ? file.path : `${file.path} is not there; write it, or name another stack by --stack`;
+    throw new EngineError("project", `${where}: ${problems.join("; ")}`);
+  }
   return { values, secretKeys: Object.keys(file.entries).filter((key) => holdsSecret(file.entries[key] ?? null)) };
+}
+
+function missing(key: string, { exists, outside }: StackFile): string {
+  if (outside.includes(key))
+    return `${key} stands beside config: and not under it; move it there, two blanks to the right`;
+  return exists ? `${key} is missing; write it under config:` : `${key} is missing`;
 }
 
 const checks: Readonly<Record<string, (value: Json) => boolean>> = {

@@ -83,7 +83,7 @@ export function readStack(place: StackPlace): ReadStack {
   const file = readStackFile(place.project, place.name);
   const crypters = new Map<string | undefined, Promise<Crypter>>();
   const open = (salt: string | undefined): Promise<Crypter> => {
-    const known = crypters.get(salt) ?? openCrypter(readPassphrase(place.env, place.project.folder), salt);
+    const known = crypters.get(salt) ?? openCrypter(readPassphrase(place.env, place.project.folder, salt), salt);
     crypters.set(salt, known);
     return known;
   };

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
@@ -11,6 +11,8 @@ import { notConnected } from "../../../converge/refusals.ts";
 import { lockInTransaction, type Session, withSession } from "../../../converge/session.ts";
 import { parseCommandLine } from "../../../local/engine/options.ts";
 import { findProject } from "../../../local/engine/project.ts";
+import { readPassphrase } from "../../../local/engine/secrets.ts";
+import { readStackFile, resolveConfig } from "../../../local/engine/stack-config.ts";
 import { findStack } from "../../../local/engine/stack.ts";
 import { lockStack, stackFiles } from "../../../local/engine/stack-store.ts";
 import { missingPostgres } from "../../../local/postgres/apt.ts";
@@ -194,6 +196,13 @@ export const ERROR_TEXTS: Readonly<Record<string, () => string | Promise<string>
       writeFileSync(path.join(folder, "Pulumi.yaml"), "name: merchant-jobs\nruntime: nodejs\n");
       return findStack(parseCommandLine(["preview", "--cwd", folder]).line, {});
     }),
+  "no-stack-file": () =>
+    inFolder((folder) => {
+      copyFileSync(path.join(import.meta.dirname, "../../../Pulumi.yaml"), path.join(folder, "Pulumi.yaml"));
+      const project = findProject(folder);
+      return resolveConfig(project, readStackFile(project, "frist"), undefined);
+    }),
+  "no-passphrase": () => inFolder((folder) => readPassphrase({}, folder, "v1:c2FsdA==:proof")),
   "only-the-cli": () => textOf(() => parseCommandLine(["up", "--policy-pack", "x"])),
   "no-postgresql": () =>
     missingPostgres("apt-get needs root, and sudo asks for a password or is not there", {
