@@ -13,6 +13,25 @@ export function shorten(text: string, limit: number): string {
   return `${kept.isWellFormed() ? kept : kept.slice(0, -1)}…`;
 }
 
+/** Cuts a long `before => after` to where the two differ, and shortens what is still too long. */
+export function contrast(text: string, limit: number): string {
+  const sides = text.split(" => ");
+  const [before, after] = sides.map((side) => side.split(" "));
+  if (text.length <= limit || !before || !after || sides.length > 2) return shorten(text, limit);
+  const shorter = Math.min(before.length, after.length);
+  const same = (at: (i: number) => boolean, most: number) => {
+    const end = Array.from({ length: most }, (_, i) => i).findIndex((i) => !at(i));
+    return end < 0 ? most : end;
+  };
+  const start = same((i) => before[i] === after[i], shorter);
+  const end = same((i) => before.at(-1 - i) === after.at(-1 - i), shorter - start);
+  const cut = (words: readonly string[]) => {
+    const own = words.slice(start, words.length - end).join(" ");
+    return own === "" ? "…" : `${start > 0 ? "… " : ""}${own}${end > 0 ? " …" : ""}`;
+  };
+  return shorten(`${cut(before)} => ${cut(after)}`, limit);
+}
+
 /** `1 merchant`, `1,500 merchants`. */
 export function counted(n: number, what: string): string {
   return `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`;

@@ -15,7 +15,7 @@ export interface Drift {
   readonly property: string;
   readonly declared: string | undefined;
   readonly found: string | undefined;
-  /** The server is as it was after the last `up`: the stack file says something else by now. */
+  /** No read found it: the stack file says something else by now, or an earlier run saw it and did not heal it. */
   readonly pending: boolean;
   /** What a person can do where no `up` may: what was found, or a statement for a superuser. */
   readonly repair: string | undefined;

@@ -1,6 +1,6 @@
 import { code, fit, marker, type Section, tableHead, tableRow } from "../markdown.ts";
 import type { Owner } from "../owner.ts";
-import { counted, onOneLine, shorten, textTable } from "../text.ts";
+import { contrast, counted, onOneLine, shorten, textTable } from "../text.ts";
 import { type Drift, type DriftReport, exitStatusOf, type Unseen } from "./model.ts";
 import type { Severity } from "./severity.ts";
 
@@ -36,7 +36,7 @@ export function renderText(report: DriftReport): string {
     ownerText(drift.owner),
     subject(drift),
     shorten(onOneLine(declared(drift)), 48),
-    shorten(onOneLine(found(drift)), 72),
+    contrast(onOneLine(found(drift)), 72),
   ]);
   const lines = [headline(report)];
   if (rows.length > 0) lines.push("", ...textTable(["severity", "whose", "what", "declared", "found"], rows));
@@ -92,7 +92,7 @@ export function renderMarkdown(report: DriftReport): string {
             ownerMarkdown(one.owner),
             code(subject(one)),
             code(shorten(declared(one), VALUE)),
-            code(shorten(found(one), VALUE)),
+            code(contrast(onOneLine(found(one)), VALUE)),
           ),
         ),
         what: "difference",
@@ -106,7 +106,7 @@ export function renderMarkdown(report: DriftReport): string {
     {
       head: pending
         ? [
-            "Where it says _not applied_, the server is as the last `up` left it, and the stack file says something else by now.",
+            "Where it says _not applied_, nobody has changed it since the last `up` or `refresh`: the stack file says something else by now, or that run saw it and did not heal it.",
           ]
         : [],
       lines: [],
@@ -200,7 +200,10 @@ function gather(unseen: readonly Unseen[]): readonly Gathered[] {
   });
 }
 
-/** Reasons that differ in the names of databases and in numbers alone are one reason. */
+/** Reasons that differ in the names of databases and resources and in numbers alone are one reason. */
 function alike(reason: string): string {
-  return reason.replace(/database \S+/g, "database").replace(/\d+/g, "0");
+  return reason
+    .replace(/urn:\S+/g, "urn")
+    .replace(/database \S+/g, "database")
+    .replace(/\d+/g, "0");
 }

@@ -129,8 +129,15 @@ function messageLines(messages: readonly Message[]): readonly string[] {
     if (first === undefined) return [];
     const names = [...new Set(rest.map(({ urn }) => nameOf(urn)))];
     const alike = rest.length === 0 ? "" : `, and alike of ${namesOf(names)}`;
-    return [`${messageLine(first)}${alike}`];
+    const { head, items } = withItems(first);
+    return [`${messageLine(head)}${alike}`, ...items];
   });
+}
+
+/** What says several things in one message, each on a line that begins with a dash, is a list of them. */
+function withItems(message: Message): { readonly head: Message; readonly items: readonly string[] } {
+  const [text = "", ...items] = message.text.split(/\n(?=- )/);
+  return { head: { ...message, text }, items: items.map((item) => `  - ${code(shorten(item.slice(2), MESSAGE))}`) };
 }
 
 function messageLine({ severity, urn, text }: Message): string {

@@ -84,6 +84,35 @@ test("after a failed read the drift is what the reads found, from state to found
   expect(JSON.parse(renderJson(report))).toMatchObject({ status: "could not look", drift: [{ found: null }, {}] });
 });
 
+test("reasons that differ in the name of a resource alone are one", () => {
+  const ids = ["coral", "dahlia"];
+  const report = look(
+    ...ids.map((id) => failing(crontab(id), `refreshing ${crontab(id)}: 1 error occurred: * connect ECONNREFUSED`)),
+    ended("failed"),
+  );
+  expect(renderText(report)).toContain("ECONNREFUSED (2 times)\n");
+});
+
+test("of two long values what differs is shown, wherever in them it is", () => {
+  const of = urn("Merchant$pulumi-nodejs:dynamic/merchant-jobs:Migrations", "acme-migrations");
+  const side = (differs: object) => ({ type: "x", inputs: { differs } });
+  const shown = (before: string, after: string) => {
+    const found = side({ "rights on table app.lots": `${before} => ${after}` });
+    const report = look(step("update", of, found, side({})), ended("succeeded"));
+    const [, cell = ""] = /\| `([^|`]*)` \|\n/.exec(renderMarkdown(report)) ?? [];
+    expect(renderText(report)).toContain(`  ${cell}\n`);
+    return cell;
+  };
+  const rights = Array.from({ length: 20 }, (_, i) => `merchant_acme_owner:RIGHT_${i}`);
+  const [first = "", ...rest] = rights;
+  const all = `grants: ${rights.join(" ")}`;
+  expect(shown(all, `${all} public:SELECT`)).toBe("… => … public:SELECT");
+  expect(shown(`${all} public:SELECT`, all)).toBe("… public:SELECT => …");
+  expect(shown(all, `grants: ${first} public:SELECT ${rest.join(" ")}`)).toBe("… => … public:SELECT …");
+  expect(shown(`${all} a:SELECT`, `${all} b:SELECT`)).toBe("… a:SELECT => … b:SELECT");
+  expect(shown("grants: a:SELECT", "grants: b:SELECT")).toBe("grants: a:SELECT => grants: b:SELECT");
+});
+
 test("nothing different is clean; a run that broke off, or a program that refused, could not look", () => {
   const same = step("refresh", crontab("acme"), state(clean), state(clean));
   const done = look(same, step("same", crontab("acme"), state(clean), state(clean)), ended("succeeded"));

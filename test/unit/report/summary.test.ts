@@ -42,3 +42,12 @@ test("a merchant that is dropped now stands among what destroys, before all else
   const offboard = update(type, "acme-offboard", { ...inputs, drop: false }, { ...inputs, drop: true });
   expect(commentOn(offboard)).toMatch(/### ⚠️ Destroys or forgets\n\n- \*\*drops\*\* by `Offboard` for `acme`/);
 });
+
+test("a message with several problems is a list of them, each on a line of its own", () => {
+  const problem = (i: number) =>
+    `- merchant-jobs:merchants.shop_${i}.timezone = "Mars"\n    is no zone\n    way out: leave it out`;
+  const message = ["The configuration has 9 problems.", ...Array.from({ length: 9 }, (_, i) => problem(i))].join("\n");
+  const comment = commentOn(JSON.stringify({ diagnosticEvent: { severity: "error", message } }));
+  expect(comment).toContain("- `The configuration has 9 problems.`\n  - `merchant-jobs:merchants.shop_0.timezone");
+  expect(comment.match(/^ {2}- `merchant-jobs:.* way out: leave it out`$/gm)).toHaveLength(9);
+});
