@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { stringify } from "yaml";
 import { messageOf } from "../../converge/errors.ts";
 import { parseConfig, RUNNER_ROLE } from "../../runner/config.ts";
+import type { Verdict } from "../../runner/trouble.ts";
 import type { RunningServer } from "../postgres.ts";
 import { setPassword } from "../postgres/administrator.ts";
 import { choosePort } from "../postgres/port.ts";
@@ -13,6 +14,8 @@ import { newPassword } from "../postgres/stored-files.ts";
 
 /** Milliseconds that it gets to start, and to end. */
 const PATIENCE = 30_000;
+/** Milliseconds in which it looks several times. */
+const LOOKS = 10_000;
 
 /** The runner of a local server. */
 export interface LocalRunner {
@@ -62,7 +65,7 @@ export async function withRunner<T>(
 ): Promise<T> {
   const written = parseConfig(await readFile(configFile, "utf8"), configFile);
   const port = (await answers(page)) ? await choosePort(page) : written.listen.port;
-  const config: unknown = { ...written, listen: { port }, cellEverySeconds: 1 };
+  const config: unknown = { ...written, listen: { port }, cellEverySeconds: 1, merchantEverySeconds: 1 };
   const url = urlOf(port);
   const log = await open(logFile, "a", 0o600);
   const child = spawn(process.execPath, [path.join(project, "runner", "main.ts")], {
@@ -98,12 +101,16 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-/** What the runner says: whether every job ran, in one sentence. */
+/** What the runner says: whether every job ran, in one sentence. It hears of the last run by its next look, a second later. */
 export async function askRunner(url: string): Promise<string> {
-  try {
-    const answer = (await (await fetch(new URL("health", url))).json()) as { readonly answer: string };
-    return answer.answer;
-  } catch (error) {
-    return `it gave no answer: ${messageOf(error)}`;
+  const end = performance.now() + LOOKS;
+  for (;;) {
+    try {
+      const { status, answer } = (await (await fetch(new URL("health", url))).json()) as Verdict;
+      if (status === "ok" || performance.now() >= end) return answer;
+    } catch (error) {
+      return `it gave no answer: ${messageOf(error)}`;
+    }
+    await sleep(200);
   }
 }
