@@ -4,7 +4,6 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { parse } from "yaml";
 import { resolveAddress } from "../converge/address.ts";
 import { ConvergeError } from "../converge/errors.ts";
 import { withSession } from "../converge/session.ts";
@@ -13,6 +12,9 @@ import { parseStack } from "../spec/stack.ts";
 import { awaitRuns, jobsNotRun, makeDue, removeDemoJobs, runByPgCron } from "./demo/run-jobs.ts";
 import { askRunner, type LocalRunner, prepareRunner, withRunner } from "./demo/runner.ts";
 import { crontabTable, jobsTable, runsTable } from "./demo/show.ts";
+import { EngineError } from "./engine/errors.ts";
+import { findProject } from "./engine/project.ts";
+import { readStackFile } from "./engine/stack-config.ts";
 import { type RunningServer, startServer } from "./postgres.ts";
 import { LocalServerError } from "./postgres/errors.ts";
 
@@ -35,7 +37,9 @@ try {
     await demo(embedded);
   }
 } catch (error) {
-  const isExpected = [LocalServerError, DemoError, SpecError, ConvergeError].some((kind) => error instanceof kind);
+  const isExpected = [LocalServerError, DemoError, EngineError, SpecError, ConvergeError].some(
+    (kind) => error instanceof kind,
+  );
   if (!isExpected) throw error;
   console.error((error as Error).message);
   process.exitCode = 1;
@@ -61,7 +65,9 @@ async function demo(embedded: boolean): Promise<void> {
 
   const name = pgCronVersion === undefined ? "runner" : "dev";
   const file = `Pulumi.${name}.yaml`;
-  const stack = parseStack(readStackFile(file));
+  const { entries } = readStackFile(findProject(project), name);
+  const at = (key: string) => entries[`merchant-jobs:${key}`];
+  const stack = parseStack({ cells: at("cells"), merchants: at("merchants"), jobs: at("jobs") });
   const { home } = stack.cells;
   if (home === undefined) throw new DemoError(`${file} has no cell home any more: the demo is made for that one`);
   step("2/5", `pulumi up: three merchants (${file})`);
@@ -152,12 +158,6 @@ function engine(args: readonly string[], stdio: "inherit" | "pipe" = "pipe") {
     );
   }
   return result;
-}
-
-function readStackFile(name: string) {
-  const file = parse(readFileSync(path.join(project, name), "utf8")) as { config?: Record<string, unknown> };
-  const at = (key: string) => file.config?.[`merchant-jobs:${key}`];
-  return { cells: at("cells"), merchants: at("merchants"), jobs: at("jobs") };
 }
 
 function step(number: string, title: string): void {

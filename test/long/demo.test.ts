@@ -1,6 +1,6 @@
 // npm run demo on a machine without pg_cron: a PostgreSQL from npm, and the runner in pg_cron's place.
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, stat, symlink } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -72,6 +72,10 @@ test("the demo shows its five steps, and done again it changes nothing", { timeo
   const password = (await readFile(path.join(folder, ".local", "runner.password"), "utf8")).trim();
   expect((await stat(path.join(folder, ".local", "runner.password"))).mode & 0o777).toBe(0o600);
   expect(first.out + second.out).not.toContain(password);
+  await writeFile(path.join(folder, "Pulumi.runner.yaml"), "config: [");
+  const broken = await run("demo.ts");
+  expect(broken).toMatchObject({ status: 1, err: expect.stringContaining("Pulumi.runner.yaml is not YAML") as string });
+  expect(broken.err).not.toContain("    at ");
   const stopped = await run("server.ts", "stop");
   expect(stopped.status).toBe(0);
 });
