@@ -236,8 +236,8 @@ export function judge(knowledge: Knowledge, troubles: readonly Trouble[]): Verdi
   if (first !== undefined) {
     const others = troubles.length - 1;
     const more = others === 0 ? "" : `; and ${count(others, "more trouble")}`;
-    const answer = `${capital(first.text)}${sinceWhen(first)}${more}.`;
-    return { status: first.severe ? "failed" : "trouble", answer };
+    const answer = `${capital(first.text)}${sinceWhen(first)}${more}`;
+    return { status: first.severe ? "failed" : "trouble", answer: answer.endsWith("?") ? answer : `${answer}.` };
   }
   if (unknown > 0) return { status: "starting", answer: `Not everything has been looked at yet: ${unknown} to go.` };
   if (merchants === 0) return { status: "ok", answer: "There is no merchant yet." };

@@ -114,6 +114,15 @@ test("the terminal says how to come into a cell that has a trouble, and into no 
   expect(loginsFor(fleetOf(2, now), addresses, now)).toBe("");
 });
 
+test("an answer that ends with a question has no full stop behind it", async () => {
+  const error = new ConvergeError(
+    "not_connected",
+    "cell eu-1, database cron at db:1: ECONNREFUSED; is this its address?",
+  );
+  const { text } = renderStatus(await lookOnce([], new Map([["eu-1", error]])), steadyNow());
+  expect(text.split("\n")[0]).toMatch(/^Cell eu-1 cannot be looked at: .*address\?$/);
+});
+
 test("a run that began in time and takes long is overdue, and not severe; one that began before is", () => {
   const overdueSince = now - 3_600_000;
   const severe = (runningSince: number | undefined) =>
