@@ -10,7 +10,7 @@ export default defineConfig({
     maxWorkers: 3,
     projects: [
       // Pure: no server, no process but Node's own. Seconds, on a machine that does nothing else.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 120_000 } },
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
       // The local engine on its own: real SDK processes, no PostgreSQL.
       { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000 } },
       // converge/, sql/ and local/ on a real PostgreSQL with pg_cron.

@@ -1,3 +1,5 @@
+import { globSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { type JobDefinition, JOBS } from "../../../spec/jobs.ts";
 import { parseSchedule } from "../../../spec/schedule.ts";
@@ -5,6 +7,10 @@ import { parseStack } from "../../../spec/stack.ts";
 import { refuse } from "./refuse.ts";
 
 const catalogue: readonly (readonly [string, JobDefinition])[] = Object.entries(JOBS);
+const repository = path.join(import.meta.dirname, "..", "..", "..");
+const sql = globSync("sql/merchant/**/*.sql", { cwd: repository })
+  .map((file) => readFileSync(path.join(repository, file), "utf8"))
+  .join("\n");
 const cells = { home: { kind: "local" } };
 
 /** The jobs of merchant acme, from its line and from what is said for all merchants. */
@@ -21,6 +27,13 @@ describe("the catalogue", () => {
 
   test.for(catalogue)("%s calls a procedure that is named with its schema", ([, { procedure }]) => {
     expect(procedure).toMatch(/^[a-z_]+\.[a-z_]+$/);
+  });
+
+  test.for(catalogue)("%s calls a procedure that a file of sql/merchant/ makes, with its batch function", ([, job]) => {
+    const made = ["procedure", "function"].map((kind) => new RegExp(`^create or replace ${kind} ([a-z_.]+)\\(`, "gm"));
+    const [procedures, functions] = made.map((line) => [...sql.matchAll(line)].map(([, name]) => name));
+    expect(procedures).toContain(job.procedure);
+    if (job.batches) expect(functions).toContain(`${job.procedure}_batch`);
   });
 
   test.for(catalogue)("%s has limits that app.jobs takes, or no batches", ([, { batches }]) => {
