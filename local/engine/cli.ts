@@ -3,7 +3,7 @@ import { enableCompileCache } from "node:module";
 
 import type { Terminal } from "./command-run.ts";
 import { EngineError, messageOf } from "./errors.ts";
-import { parseCommandLine, USAGE } from "./options.ts";
+import { inColor, parseCommandLine, USAGE } from "./options.ts";
 import type { CommandLine } from "./options.ts";
 
 /** Runs one command of the local engine; gives back the exit status. What a command does not need is not loaded. */
@@ -28,12 +28,10 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
 }
 
 function openTerminal(line: CommandLine, env: NodeJS.ProcessEnv): Terminal {
-  const wanted = line.color ?? "auto";
-  const color = wanted === "always" || (wanted === "auto" && process.stdout.isTTY && !env["NO_COLOR"]);
   return {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
-    color,
+    color: inColor(line.color, process.stdout.isTTY, env),
     interactive: process.stdin.isTTY && process.stdout.isTTY && !line.flag("non-interactive"),
   };
 }

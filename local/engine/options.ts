@@ -26,12 +26,16 @@ const texts = {
 } as const;
 const lists = { target: { type: "string", short: "t", multiple: true } } as const;
 
+const COLORS = ["auto", "always", "never"] as const;
+
+type Color = (typeof COLORS)[number];
+
 /** A command line: words, and flags by name. */
 export interface CommandLine {
   readonly words: readonly string[];
   readonly folder: string;
   readonly stack: string | undefined;
-  readonly color: string | undefined;
+  readonly color: Color;
   /** How many operations at a time; undefined leaves it to the engine. */
   readonly parallel: number | undefined;
   /** URNs to destroy; empty for all. */
@@ -98,11 +102,14 @@ function lineOf(words: readonly string[], values: Readonly<Record<string, unknow
   const parallel = text("parallel");
   if (parallel !== undefined && !/^\d+$/.test(parallel))
     throw new EngineError("usage", `--parallel is "${parallel}"; give a whole number`);
+  const color = COLORS.find((known) => known === (text("color") ?? "auto"));
+  if (color === undefined)
+    throw new EngineError("usage", `--color is "${text("color") ?? ""}"; give one of ${COLORS.join(", ")}`);
   return {
     words,
     folder: text("cwd") ?? ".",
     stack: text("stack"),
-    color: text("color"),
+    color,
     // The CLI takes 0 as 1, and as no limit only what is below.
     parallel: parallel === undefined ? undefined : Math.max(1, Number(parallel)),
     targets: (values["target"] as readonly string[] | undefined) ?? [],
@@ -111,9 +118,14 @@ function lineOf(words: readonly string[], values: Readonly<Record<string, unknow
   };
 }
 
+/** Whether what people see is in colour: on a terminal, unless they have said otherwise (no-color.org). */
+export function inColor(color: Color, isTerminal: boolean, env: NodeJS.ProcessEnv): boolean {
+  return color === "always" || (color === "auto" && isTerminal && !env["NO_COLOR"]);
+}
+
 /** What the engine can be told to do. */
 export const USAGE = [
   "The local engine runs this project's Pulumi program without the Pulumi CLI and takes the CLI's words:",
   ...Object.entries(FLAGS).map(([command, flags]) => `  ${command}${flags.map((flag) => ` [--${flag}]`).join("")}`),
-  "and for all of them [--stack NAME] [--cwd FOLDER] [--color never]",
+  "and for all of them [--stack NAME] [--cwd FOLDER] [--color auto|always|never]",
 ].join("\n");

@@ -29,7 +29,8 @@ describe.concurrent("what people see", { timeout: TIMEOUT }, () => {
       expect(preview.out).toMatch(/~ 1 to update\n {4}2 unchanged\n\nDuration: \d+\.\d s\./);
       expect(preview.out).not.toMatch(/still (update|create)|secret-|-secret|__provider|\u001b/);
       // Without --diff the names are enough.
-      expect((await project.run(...up)).out).toContain("jobs updated [diff: ~jobs,~password]");
+      const updated = await project.run(...up, "--color", "always");
+      expect(updated.out).toMatch(/^\u001b\[33m ~ \S+ jobs updated \[diff: ~jobs,~password\].*\u001b\[0m$/m);
     }));
 
   test("drift as the state has it and as it was found, then what the update will do about it", () =>

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 
 import { EngineError } from "../../local/engine/errors.ts";
 import { parseGoal } from "../../local/engine/goal.ts";
+import { inColor, parseCommandLine } from "../../local/engine/options.ts";
 import { Slots } from "../../local/engine/slots.ts";
 
 const urn = "urn:pulumi:dev::shop::shop:index:Thing::a";
@@ -24,6 +25,8 @@ test.for<readonly [string, (request: proto.RegisterResourceRequest) => unknown]>
   ["transforms", (request) => request.setTransformsList([new callbacks.Callback()])],
   ["customTimeouts", (request) => request.setCustomtimeouts(timeouts)],
   ["hooks", (request) => request.setHooks(hooks)],
+  ["stateMigrations", (request) => request.setStateMigrationsList([new callbacks.Callback()])],
+  ["envVarMappings", (request) => request.getEnvvarmappingsMap().set("FROM", "TO")],
   ["remote components", (request) => request.setRemote(true)],
   ["parameterized packages", (request) => request.setPackageref("some")],
   ["assets and archives", (request) => request.setObject(struct.Struct.fromJavaScript({ deep: [{ file: asset }] }))],
@@ -52,4 +55,22 @@ test("as many operations go at once as --parallel says, and no more", async () =
     ),
   );
   expect(most).toBe(3);
+});
+
+test.for([
+  ["a terminal", [], true, {}, true],
+  ["a terminal with NO_COLOR", [], true, { NO_COLOR: "1" }, false],
+  ["a terminal with an empty NO_COLOR", [], true, { NO_COLOR: "" }, true],
+  ["a file", [], false, {}, false],
+  ["a file and --color always", ["--color", "always"], false, { NO_COLOR: "1" }, true],
+  ["a terminal and --color never", ["--color", "never"], true, {}, false],
+] as const)("what goes to %s is in colour or not", ([, words, isTerminal, env, expected]) => {
+  const { line } = parseCommandLine(["preview", ...words]);
+  expect(inColor(line.color, isTerminal, env)).toBe(expected);
+});
+
+test("a word that --color does not take is told with those that it takes", () => {
+  expect(() => parseCommandLine(["preview", "--color", "alway"])).toThrow(
+    '--color is "alway"; give one of auto, always, never',
+  );
 });

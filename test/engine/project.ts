@@ -66,7 +66,7 @@ async function makeKitProject(
   const folder = mkdtempSync(path.join(tmpdir(), "engine kit "));
   cpSync(path.join(import.meta.dirname, kit, "program"), folder, { recursive: true });
   symlinkSync(path.join(repository, "node_modules"), path.join(folder, "node_modules"));
-  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: "1", PULUMI_CONFIG_PASSPHRASE: "for tests", ...settings };
+  const env: NodeJS.ProcessEnv = { ...process.env, PULUMI_CONFIG_PASSPHRASE: "for tests", ...settings };
   delete env["PULUMI_BACKEND_URL"];
   const write = (file: string, content: unknown) => {
     writeFileSync(path.join(folder, file), typeof content === "string" ? content : JSON.stringify(content));
