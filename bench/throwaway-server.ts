@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import pg from "pg";
+import { isAlive } from "../local/engine/stack-store.ts";
 import { removeServer, type RunningServer, startServer } from "../local/postgres.ts";
 
 const benches = path.join(import.meta.dirname, "..", ".local", "bench");
@@ -85,14 +86,5 @@ async function removeAbandoned(): Promise<void> {
     if (isAlive(Number(name.slice(name.lastIndexOf("-") + 1)))) continue;
     await removeServer(path.join(benches, name));
     rmSync(path.join(benches, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Somebody else's process lives too.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -18,7 +18,10 @@ export class Cell extends pulumi.ComponentResource {
   declare readonly provider: postgresql.Provider;
   /** Who starts the jobs of its merchants. */
   declare readonly scheduler: Scheduler;
-  /** Comes after the registry, and pg_cron where that starts the jobs, are there, and stops every merchant of a cell that cannot run jobs. */
+  /**
+   * Comes after the registry, and pg_cron where that starts the jobs, are there, and stops every merchant of a cell that cannot
+   * run jobs.
+   */
   declare readonly probe: CellProbe;
   declare readonly spec: CellSpec;
 

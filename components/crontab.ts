@@ -6,8 +6,8 @@ import type { CrontabInputs } from "./providers/crontab.ts";
 import { providerStub } from "./stub.ts";
 
 /**
- * All cron jobs of a merchant as one set, which stand in pg_cron's crontab where that starts them; its entry in the cell's registry, and its rows
- * of app.jobs.
+ * All cron jobs of a merchant as one set, which stand in pg_cron's crontab where that starts them; its entry in the cell's
+ * registry, and its rows of app.jobs.
  */
 export class Crontab extends pulumi.dynamic.Resource {
   constructor(name: string, merchant: MerchantSpec, scheduler: Scheduler, options: pulumi.CustomResourceOptions) {

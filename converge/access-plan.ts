@@ -105,9 +105,9 @@ export function planAccess(target: AccessTarget, found: AccessState): readonly A
 }
 
 /**
- * What the administrator needs of the merchant's roles. From PostgreSQL 16 on a membership says what it is for, who makes a role
- * may administer it, and nobody else may alter it. A server of 15 that is upgraded brings what it has: so the administrator has
- * the admin option there already, where it can still give that to itself.
+ * What the administrator needs of the merchant's roles. From PostgreSQL 16 on a membership says what it is for, who makes a
+ * role may administer it, and nobody else may alter it. A server of 15 that is upgraded brings what it has: so the
+ * administrator has the admin option there already, where it can still give that to itself.
  */
 function planAdministrator(target: AccessTarget, found: AccessState): readonly AccessStep[] {
   const admin = target.address.user;

@@ -71,8 +71,8 @@ export async function readCrontab(owner: CrontabOwner): Promise<CrontabState | u
 }
 
 /**
- * Brings crontab, registry and app.jobs to what is declared; where the runner starts the jobs, pg_cron has none of them.
- * Gives the steps that were taken. Waits for runs that the steps would end, up to `patience` milliseconds, and throws `in_use` then.
+ * Brings crontab, registry and app.jobs to what is declared; where the runner starts the jobs, pg_cron has none of them. Gives
+ * the steps that were taken. Waits for runs that the steps would end, up to `patience` milliseconds, and throws `in_use` then.
  */
 export async function applyCrontab(
   target: CrontabTarget,
@@ -161,8 +161,8 @@ export async function deleteCrontab(owner: CrontabOwner): Promise<void> {
 }
 
 /**
- * Unschedules these jobs of a merchant, whoever's they are, once none of them runs: pg_cron would end its run. Throws `missing_right`
- * with the statement that does it, and `in_use` where one runs for longer than `patience` milliseconds.
+ * Unschedules these jobs of a merchant, whoever's they are, once none of them runs: pg_cron would end its run. Throws
+ * `missing_right` with the statement that does it, and `in_use` where one runs for longer than `patience` milliseconds.
  */
 export async function removeJobs(
   owner: CrontabOwner,

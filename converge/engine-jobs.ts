@@ -91,9 +91,9 @@ function dueOf(text: string): Readonly<Record<string, unknown>> | undefined {
 }
 
 /**
- * Writes the rows of app.jobs that are missing or different, and the last resort that follows from their limits. A job that left the catalogue keeps its row and its runs, and
- * is disabled: catch-up would go on running it.
- * Throws `unsupported` for a time zone that the server does not know.
+ * Writes the rows of app.jobs that are missing or different, and the last resort that follows from their limits. A job that
+ * left the catalogue keeps its row and its runs, and is disabled: catch-up would go on running it. Throws `unsupported` for a
+ * time zone that the server does not know.
  */
 export async function applyEngineJobs(
   address: CellAddress,

@@ -23,8 +23,9 @@ export interface MigrationsRefusal {
 }
 
 /**
- * Decides what to apply. Migrations go forward only: an applied one must be there, unchanged, and a new one must have a
- * higher number than all applied ones, but for what comes and goes with pg_cron. `damaged` says that an object of ours differs from what was recorded.
+ * Decides what to apply. Migrations go forward only: an applied one must be there, unchanged, and a new one must have a higher
+ * number than all applied ones, but for what comes and goes with pg_cron. `damaged` says that an object of ours differs from
+ * what was recorded.
  */
 export function planMigrations(
   files: readonly SqlFile[],

@@ -99,7 +99,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 /** Whether the server of a folder is the one from npm. */
-export async function hasEmbedded(folder: string): Promise<boolean> {
+async function hasEmbedded(folder: string): Promise<boolean> {
   const real = await realFolder(folder);
   const cluster = real === undefined ? undefined : await findCluster(real);
   return cluster !== undefined && (await embeddedOf(cluster)) !== undefined;

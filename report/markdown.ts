@@ -1,7 +1,7 @@
 import { counted, onOneLine } from "./text.ts";
 
 /** Characters. GitHub takes 65,536 in a comment or an issue; the rest is room for whoever adds a line. */
-export const LIMIT = 60_000;
+const LIMIT = 60_000;
 
 /**
  * A value as code, so that nothing in it is Markdown: no link, no mention, no HTML, no end of a table's cell. In a code

@@ -1,3 +1,4 @@
+import { nameOf, qualifiedTypeOf, typeOf } from "../local/engine/urn.ts";
 import type { SeenState } from "./engine-events.ts";
 
 /** Whose a resource is: a merchant's, a cell's own, or the whole stack's. */
@@ -7,18 +8,9 @@ export interface Owner {
   readonly name: string;
 }
 
-/** The last part of a URN, which is the name that the program gave. */
-export function nameOf(urn: string): string {
-  return urn.split("::").slice(3).join("::");
-}
-
 /** The short name of a resource's type: `Crontab` of `pulumi-nodejs:dynamic/merchant-jobs:Crontab`. */
 export function kindOf(urn: string): string {
   return typeOf(urn).split(":").at(-1) ?? "";
-}
-
-function typeOf(urn: string): string {
-  return (urn.split("::")[2] ?? "").split("$").at(-1) ?? "";
 }
 
 const COMPONENTS: Readonly<Record<string, Owner["kind"]>> = {
@@ -30,7 +22,7 @@ const COMPONENTS: Readonly<Record<string, Owner["kind"]>> = {
 export function ownerOf(urn: string, state?: SeenState): Owner {
   const own = COMPONENTS[typeOf(urn)];
   if (own !== undefined) return { kind: own, name: nameOf(urn) };
-  const types = (urn.split("::")[2] ?? "").split("$");
+  const types = qualifiedTypeOf(urn).split("$");
   const kind = types.map((type) => COMPONENTS[type]).find((found) => found !== undefined);
   if (kind === undefined) return { kind: "stack", name: "" };
   const parent = state?.parent ?? "";

@@ -211,7 +211,7 @@ export interface Tally {
 }
 
 /** Counts the fleet. */
-export function tally({ cells }: Knowledge): Tally {
+function tally({ cells }: Knowledge): Tally {
   const merchants = [...cells.values()].flatMap((cell) => [...cell.merchants.values()]);
   const unseen = (one: CellKnowledge | MerchantKnowledge) => one.seenAt === undefined && one.failure === undefined;
   return {

@@ -77,8 +77,8 @@ const LIKE_AN_INTERVAL = /^\s*[+-]?[0-9]+\s*(?:sec|min|hour|day|week)/i;
 const FIVE_FIELDS = 'write five fields, for example "30 2 * * *" for 02:30 every day';
 
 /**
- * Reads a schedule as pg_cron does (parse_cron_entry in src/entry.c, then TryParseInterval in src/job_metadata.c); never throws.
- * It accepts what every pg_cron from `requires` on accepts and understands alike, whatever else pg_cron passes over
+ * Reads a schedule as pg_cron does (parse_cron_entry in src/entry.c, then TryParseInterval in src/job_metadata.c); never
+ * throws. It accepts what every pg_cron from `requires` on accepts and understands alike, whatever else pg_cron passes over
  * (text after the fifth field), and of that refuses only what has no due time.
  */
 export function parseSchedule(text: string): Schedule | ScheduleProblem {

@@ -38,7 +38,7 @@ export const historyLook = `
       and (e.object is not null or now.parent in (select o.parent from merchant_jobs.expected_objects as o));`;
 
 /** Reads the settings of the job engine, in the merchant's database. */
-export const jobsLook = `
+const jobsLook = `
     select j.name, j.batch_function, j.batch_size, j.time_limit_seconds, j.schedule, j.due_schedule, j.timezone, j.enabled,
       j.settings
     from app.jobs as j order by j.name;`;
@@ -68,7 +68,9 @@ export function lookCalls(cronDatabase: string, merchant: MerchantSpec): readonl
   ];
 }
 
-/** Everything that the refresh of a merchant's resources reads. What belongs to the whole server is read in the cron database. */
+/**
+ * Everything that the refresh of a merchant's resources reads. What belongs to the whole server is read in the cron database.
+ */
 export function readCalls(cronDatabase: string, merchant: MerchantSpec): readonly PsqlCall[] {
   return [
     { database: merchant.database, sql: historyLook + jobsLook },

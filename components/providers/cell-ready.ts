@@ -7,8 +7,8 @@ const FRESH = 60_000;
 const looks = new Map<string, { readonly at: number; readonly look: Promise<void> }>();
 
 /**
- * Throws `cell_not_ready` where no job can run, whatever CellProbe found when it was looked at last: an up without a refresh does
- * not ask it, and would give jobs to a cell that does not run them.
+ * Throws `cell_not_ready` where no job can run, whatever CellProbe found when it was looked at last: an up without a refresh
+ * does not ask it, and would give jobs to a cell that does not run them.
  */
 export function assertCellReady(address: CellAddress): Promise<void> {
   const key = `${address.cell} ${address.scheduler}`;

@@ -82,7 +82,9 @@ function foundEngineJob(row: FoundEngineJob | undefined, job: FoundJob, command:
 /** What is declared of a job that pg_cron has. */
 const OF_PG_CRON: ReadonlySet<string> = new Set(["schedule", "command", "active"]);
 
-/** What is declared of the row of app.jobs: where that cannot be looked at, nothing is said of it. Another resource says why. */
+/**
+ * What is declared of the row of app.jobs: where that cannot be looked at, nothing is said of it. Another resource says why.
+ */
 function unseenEngineJob(declared: CrontabInputs["jobs"][string] | undefined) {
   return Object.fromEntries(Object.entries(declared ?? {}).filter(([key]) => !OF_PG_CRON.has(key)));
 }

@@ -10,7 +10,7 @@ import { MASTER_USER } from "../../spec/aws/rds-fields.ts";
 import { aws } from "./sdk.ts";
 
 /** PostgreSQL's port, which RDS takes too. */
-export const PORT = 5432;
+const PORT = 5432;
 
 /** Days that Database Insights keeps: the advanced mode asks for 15 months. */
 const INSIGHTS_DAYS = { standard: 7, advanced: 465 } as const;

@@ -8,8 +8,8 @@ import type * as IngressRules from "@pulumi/aws/vpc/securityGroupIngressRule.js"
 const load = createRequire(import.meta.url);
 
 /**
- * The resources of @pulumi/aws that a cell needs, each from its own module and when the first cell on RDS is met: these five take
- * 17 ms where the whole package takes half a second, and most stacks of a laptop have no such cell.
+ * The resources of @pulumi/aws that a cell needs, each from its own module and when the first cell on RDS is met: these five
+ * take 17 ms where the whole package takes half a second, and most stacks of a laptop have no such cell.
  */
 export const aws = {
   instance: () => load("@pulumi/aws/rds/instance.js") as typeof Instances,

@@ -36,7 +36,10 @@ export type SecretFacts =
       readonly letsIn: boolean | undefined;
     };
 
-/** One change. `write` makes a new version of the value, with a new password or the one that it has; `let in` is the server's part. */
+/**
+ * One change. `write` makes a new version of the value, with a new password or the one that it has; `let in` is the server's
+ * part.
+ */
 export type SecretStep = "create" | "restore" | "encrypt" | "write new" | "write same" | "let in";
 
 /** What a rotation function of Amazon's, and its console, expect in the secret of a database on RDS. */

@@ -45,8 +45,8 @@ export interface AppSecretTarget {
 }
 
 /**
- * What differs, as Access tells it: nothing, or one line about the secret. A newer value that the server takes is no difference,
- * nor is a rotation that is under way. Without `asking` the server is not asked whether it lets the role in. Throws
+ * What differs, as Access tells it: nothing, or one line about the secret. A newer value that the server takes is no
+ * difference, nor is a rotation that is under way. Without `asking` the server is not asked whether it lets the role in. Throws
  * `no_credential`, `cannot_look`, `not_connected`.
  */
 export async function readAppSecret(

@@ -23,7 +23,9 @@ export interface InstanceFacts extends InstanceName {
   readonly parameterStatus: string;
 }
 
-/** Asks RDS for an instance. Throws `not_connected` when there is none or it has no address yet, `no_credential`, `cannot_look`. */
+/**
+ * Asks RDS for an instance. Throws `not_connected` when there is none or it has no address yet, `no_credential`, `cannot_look`.
+ */
 export async function readInstance(name: InstanceName): Promise<InstanceFacts> {
   const { cell, region, identifier } = name;
   const { sdk, client } = await rdsClient(region);

@@ -60,7 +60,7 @@ export function pendingSentence(instance: InstanceFacts, names: readonly string[
 }
 
 /** The command that reboots an instance; one with a standby goes over to it, which is sooner done. */
-export function rebootCommand({ region, identifier, multiAz }: InstanceFacts): string {
+function rebootCommand({ region, identifier, multiAz }: InstanceFacts): string {
   const failover = multiAz ? " --force-failover" : "";
   return `aws rds reboot-db-instance --region ${region} --db-instance-identifier ${identifier}${failover}`;
 }

@@ -7,8 +7,8 @@ export type KnownAnswers = Map<string, readonly { readonly question: Json; reado
 
 /**
  * Asks providers for checks and differences, each question once: the scout that runs ahead of an update asks what the update
- * asks, and a provider must not see that there are two. The scout does not ask about what it does not know yet, nor about what is only
- * to be made: that can be refused by no answer.
+ * asks, and a provider must not see that there are two. The scout does not ask about what it does not know yet, nor about what
+ * is only to be made: that can be refused by no answer.
  */
 export class Answers {
   readonly #known: KnownAnswers | undefined;

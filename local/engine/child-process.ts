@@ -17,8 +17,8 @@ export interface Child {
   readonly kill: () => void;
 }
 
-// The SDK sets this flag while it loads. Node keeps what it compiled for a set of flags, and takes nothing of what was kept under
-// others: so it is set from the beginning, and the engine, which runs without it, has a cache of its own.
+// The SDK sets this flag while it loads. Node keeps what it compiled for a set of flags, and takes nothing of what was kept
+// under others: so it is set from the beginning, and the engine, which runs without it, has a cache of its own.
 const first = ["--allow-natives-syntax", ...importing("child-start.ts")];
 
 // The SDK's end of a connection to the engine would take a proxy that the environment names for the rest of the world.

@@ -7,8 +7,8 @@ import { loadLate } from "./late-module.ts";
 // that this engine can run asks for that.
 loadLate(createRequire(createRequire(process.argv[1] ?? "").resolve("../..")), "@npmcli/arborist");
 
-// When the engine dies, however it dies, its end of this pipe closes, and a child that went on alone would change resources that
-// the next run is already looking at.
+// When the engine dies, however it dies, its end of this pipe closes, and a child that went on alone would change resources
+// that the next run is already looking at.
 process.stdin.on("error", () => process.exit(1));
 process.stdin.on("close", () => process.exit(1));
 process.stdin.on("end", () => process.exit(1));
@@ -22,6 +22,6 @@ process.stdin.resume();
 // On a pipe, standard input is a socket, which must not keep a finished program alive.
 (process.stdin as unknown as { unref(): void }).unref();
 
-// Node writes what it compiled when a process ends by itself. That of the providers is killed at the end of a run, and would compile
-// the SDK and its own modules anew each time. Where nothing is new, this takes less than a millisecond.
+// Node writes what it compiled when a process ends by itself. That of the providers is killed at the end of a run, and would
+// compile the SDK and its own modules anew each time. Where nothing is new, this takes less than a millisecond.
 setInterval(flushCompileCache, 500).unref();

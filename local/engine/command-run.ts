@@ -143,7 +143,6 @@ async function onePass(
       previewed,
       start,
       recorder: recorder ?? noRecorder,
-      rebase: async (resources) => recorder?.rebase(resources),
       events,
       stop,
     });

@@ -5,8 +5,8 @@ import type { Terminal } from "./command-run.ts";
 import type { CommandLine } from "./options.ts";
 import { loadState, saveState } from "./recorder.ts";
 import { openCrypter, readPassphrase } from "./secrets.ts";
-import { readStackFile, resolveConfig, writeConfig } from "./stack-config.ts";
-import { findStack, openStack, selectStack } from "./stack.ts";
+import { readStackFile, writeConfig } from "./stack-config.ts";
+import { findStack, openConfig, openStack, selectStack } from "./stack.ts";
 import { clearLocks, listStacks, lockStack, markBackend } from "./stack-store.ts";
 import { openDeployment, parseDeployment, sealDeployment } from "./state-file.ts";
 import type { UntypedDeployment } from "./state-file.ts";
@@ -131,17 +131,13 @@ async function setConfig(line: CommandLine, env: NodeJS.ProcessEnv): Promise<voi
 }
 
 async function getConfig(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
-  const place = findStack(line, env);
-  const file = readStackFile(place.project, place.name);
-  const crypter = file.hasSecrets
-    ? await openCrypter(readPassphrase(env, place.project.folder, file.salt), file.salt)
-    : undefined;
-  const { values } = resolveConfig(place.project, file, crypter);
-  const [key] = line.words;
-  const full = key?.includes(":") ? key : `${place.project.name}:${key ?? ""}`;
-  const value = values[full];
-  if (value === undefined)
-    throw new EngineError("usage", `configuration key '${key ?? ""}' not found for stack '${place.name}'`);
+  const { project, name } = findStack(line, env);
+  const file = readStackFile(project, name);
+  const configCrypter = () => openCrypter(readPassphrase(env, project.folder, file.salt), file.salt);
+  const { values } = await openConfig({ project, file, configCrypter });
+  const [key = ""] = line.words;
+  const value = values[key.includes(":") ? key : `${project.name}:${key}`];
+  if (value === undefined) throw new EngineError("usage", `configuration key '${key}' not found for stack '${name}'`);
   say(terminal, value);
 }
 

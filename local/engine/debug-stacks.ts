@@ -1,7 +1,7 @@
 // Loaded before the program (node --import). The SDK takes a stack trace for each of its promises and for each resource, and
-// source-map-support, which it installs, then reads every frame: half of the time of a program of some hundred resources. Those of
-// promises are shown only to who sets PULUMI_DEBUG_PROMISE_LEAKS, those of resources tell the engine where in the program they
-// stand, which this engine does not use. Every other error keeps its stack.
+// source-map-support, which it installs, then reads every frame: half of the time of a program of some hundred resources. Those
+// of promises are shown only to who sets PULUMI_DEBUG_PROMISE_LEAKS, those of resources tell the engine where in the program
+// they stand, which this engine does not use. Every other error keeps its stack.
 type Prepare = NonNullable<typeof Error.prepareStackTrace>;
 
 /** Whether nobody will read what is asked for here. */

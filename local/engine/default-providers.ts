@@ -11,7 +11,10 @@ interface ProviderConfig {
   readonly secretKeys: readonly string[];
 }
 
-/** Makes the provider of a package for resources that name none, once for each package and version (source_eval.go, defaultProviders). */
+/**
+ * Makes the provider of a package for resources that name none, once for each package and version (source_eval.go,
+ * defaultProviders).
+ */
 export class DefaultProviders {
   readonly #run: Run;
   readonly #config: ProviderConfig;

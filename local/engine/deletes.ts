@@ -1,3 +1,4 @@
+import { existing } from "./change.ts";
 import { EngineError } from "./errors.ts";
 import { hasProvider, neededBy } from "./resource-state.ts";
 import type { ResourceState } from "./resource-state.ts";
@@ -81,10 +82,7 @@ async function deleteOne(run: Run, old: ResourceState): Promise<"gone" | "protec
       await run.recorder.during({ type: "deleting", resource: old }, async () => {
         if (hasProvider(old) && !old.retainOnDelete && !old.external) {
           ensureProvider(run, old);
-          const { urn, id, inputs, outputs } = old;
-          await run.providers
-            .get(old.provider ?? "", old.type)
-            .delete({ urn, id: id ?? "", inputs: inputs ?? {}, outputs: outputs ?? {} });
+          await run.providers.get(old.provider ?? "", old.type).delete(existing(old));
         }
         return { drop: old };
       });

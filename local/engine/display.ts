@@ -1,5 +1,5 @@
 import type { Events, Operation, Severity, StackOutputs, Step, Summary } from "./events.ts";
-import { describeChanges, diffProps, showValue } from "./property-diff.ts";
+import { CHANGE_SIGNS, describeChanges, diffProps, showValue } from "./property-diff.ts";
 import type { Change } from "./property-diff.ts";
 import { changesOf } from "./step-changes.ts";
 import { nameOf, typeOf } from "./urn.ts";
@@ -96,8 +96,7 @@ function label(severity: Severity): string {
 /** ` [diff: ~schedule,+extra]`, as the CLI's progress lines say it. */
 function summarize(changes: readonly Change[]): string {
   if (changes.length === 0) return "";
-  const signs = { add: "+", update: "~", delete: "-" };
-  return ` [diff: ${changes.map((c) => `${signs[c.kind]}${c.key}`).join(",")}]`;
+  return ` [diff: ${changes.map((c) => `${CHANGE_SIGNS[c.kind]}${c.key}`).join(",")}]`;
 }
 
 function describeSummary({ planning, result, durationSeconds, changes }: Summary): string {

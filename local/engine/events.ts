@@ -12,7 +12,10 @@ export interface Step {
   readonly new?: ResourceState | undefined;
   /** The changed properties by path, where the provider names them. */
   readonly detailed?: Readonly<Record<string, PropertyChange>> | undefined;
-  /** For a refresh: what it found, in terms of the other operations and by what the provider says (step.go, RefreshStep.ResultOp). */
+  /**
+   * For a refresh: what it found, in terms of the other operations and by what the provider says (step.go,
+   * RefreshStep.ResultOp).
+   */
   readonly found?: "same" | "update" | "delete" | undefined;
 }
 

@@ -38,7 +38,10 @@ function inputsOf(request: RegisterRequest): Props {
   return fromStruct(request.getObject()) ?? {};
 }
 
-/** The goal of a registration whose provider reference is known; what the parent's goal says is inherited (source_eval.go, inheritFromParent). */
+/**
+ * The goal of a registration whose provider reference is known; what the parent's goal says is inherited (source_eval.go,
+ * inheritFromParent).
+ */
 export function parseGoal(request: RegisterRequest, urn: string, parent: Goal | undefined, provider: string): Goal {
   const unsupported = unsupportedOptions(request);
   if (unsupported.length > 0) throw refusal(`${urn} uses ${unsupported.join(", ")}`);

@@ -32,8 +32,6 @@ export interface PassSettings extends ProgramSettings {
   readonly start: Deployment;
   readonly providers: ProviderRegistry;
   readonly recorder: Recorder;
-  /** Makes these resources the state: what a refresh found. */
-  readonly rebase: (resources: readonly ResourceState[]) => Promise<void>;
   readonly events: Events;
   readonly stop: Stop;
 }
@@ -82,10 +80,10 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
 
 /** Refresh, program, deletes; each only if the one before it succeeded (pkg/resource/deploy/deployment_executor.go). */
 async function runPhases(settings: PassSettings, run: Run): Promise<boolean> {
-  const { kind, refresh, rebase, stop } = settings;
+  const { kind, refresh, stop } = settings;
   if (refresh) {
     const complete = await refreshAll(run);
-    await rebase([...run.olds.values(), ...run.condemned]);
+    await run.recorder.rebase([...run.olds.values(), ...run.condemned]);
     if (!complete) return false;
   }
   if (stop.reason || kind === "refresh") return true;
@@ -150,7 +148,9 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   return () => (done ??= work());
 }
 
-/** What the program did not register; of a destroy with targets, those and what needs them (step_generator.go, GenerateDeletes). */
+/**
+ * What the program did not register; of a destroy with targets, those and what needs them (step_generator.go, GenerateDeletes).
+ */
 function chooseDeletes({ targets, targetDependents }: PassSettings, run: Run): readonly ResourceState[] {
   const all = [...run.condemned, ...[...run.olds.values()].filter((state) => !run.news.has(state.urn))];
   if (targets.length === 0) return all;

@@ -1,5 +1,5 @@
-// Loaded before the program (node --import): loads the SDK and waits for the arguments, which the engine writes when the program
-// may begin. What the program itself imports is loaded after that.
+// Loaded before the program (node --import): loads the SDK and waits for the arguments, which the engine writes when the
+// program may begin. What the program itself imports is loaded after that.
 import { createRequire } from "node:module";
 
 import { told } from "./child-start.ts";

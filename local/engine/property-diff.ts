@@ -56,12 +56,13 @@ export function diffPaths(
     });
 }
 
-const SIGNS: Readonly<Record<PropertyChange, string>> = { add: "+", update: "~", delete: "-" };
+/** How lines begin that say a change. */
+export const CHANGE_SIGNS: Readonly<Record<PropertyChange, string>> = { add: "+", update: "~", delete: "-" };
 
 /** The changes as lines, nested as the CLI nests them: `~ schedule: "0 2 * * *" => "30 2 * * *"`. */
 export function describeChanges(changes: readonly Change[], indent: string): readonly string[] {
   return changes.flatMap(({ kind, key, old, new: next, parts }) => {
-    const sign = SIGNS[kind];
+    const sign = CHANGE_SIGNS[kind];
     if (parts) {
       const [open, close] = parts.every((part) => part.key.startsWith("[")) ? ["[", "]"] : ["{", "}"];
       return [`${indent}${sign} ${key}: ${open}`, ...describeChanges(parts, `${indent}    `), `${indent}  ${close}`];

@@ -11,7 +11,10 @@ export function parsePropertyPath(path: string): readonly string[] {
   return keys;
 }
 
-/** The new inputs with what is at these paths taken from the old ones: what `ignoreChanges` means (step_generator.go, processIgnoreChanges). */
+/**
+ * The new inputs with what is at these paths taken from the old ones: what `ignoreChanges` means (step_generator.go,
+ * processIgnoreChanges).
+ */
 export function keepOld(news: Props, olds: Props, paths: readonly string[]): Props {
   return paths.reduce<Props>((props, path) => keep(props, olds, parsePropertyPath(path)) as Props, news);
 }

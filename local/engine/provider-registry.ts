@@ -6,7 +6,7 @@ import { POSTGRESQL_TYPES, PostgresqlProvider } from "./postgresql/provider.ts";
 import { planOnly, withSecretsKept } from "./provider.ts";
 import type { Provider } from "./provider.ts";
 import type { ResourceState } from "./resource-state.ts";
-import { packageOf, parseReference, typeOf } from "./urn.ts";
+import { packageOf, urnOfReference, typeOf } from "./urn.ts";
 import { hasUnknown, plainProps } from "./values.ts";
 import type { Props } from "./values.ts";
 
@@ -18,7 +18,9 @@ export function isSupported(type: string): boolean {
   return packageOf(type) === DYNAMIC || POSTGRESQL_TYPES.includes(type);
 }
 
-/** The providers of a run, by reference (`urn::id`). A connection begins when a provider is first used; a process loads already. */
+/**
+ * The providers of a run, by reference (`urn::id`). A connection begins when a provider is first used; a process loads already.
+ */
 export class ProviderRegistry {
   readonly #settings: DynamicProcessSettings;
   readonly #byReference = new Map<string, Provider>();
@@ -45,7 +47,7 @@ export class ProviderRegistry {
   /** Makes the provider known with these settings, in place of what it was. */
   configure(reference: string, inputs: Props): void {
     this.#byReference.get(reference)?.close();
-    this.#byReference.set(reference, this.#open(packageOf(typeOf(parseReference(reference).urn)), inputs));
+    this.#byReference.set(reference, this.#open(packageOf(typeOf(urnOfReference(reference))), inputs));
   }
 
   has(reference: string): boolean {
@@ -74,7 +76,8 @@ export class ProviderRegistry {
     const config = plainProps(inputs);
     if (pkg === "postgresql") return withSecretsKept(new PostgresqlProvider(config));
     if (pkg !== DYNAMIC) return planOnly;
-    // A process keeps the config that it was given first: another config, as after a change of the stack file, is another process.
+    // A process keeps the config that it was given first: another config, as after a change of the stack file, is another
+    // process.
     const key = JSON.stringify(config);
     const known = this.#dynamic.get(key);
     if (known) return known;

@@ -107,8 +107,8 @@ export function withSecretsKept(inner: Provider): Provider {
 }
 
 /**
- * A provider that asks nobody, for a preview of types that the engine has no provider for, or whose provider's settings a preview
- * does not know yet: inputs as planned, outputs unknown.
+ * A provider that asks nobody, for a preview of types that the engine has no provider for, or whose provider's settings a
+ * preview does not know yet: inputs as planned, outputs unknown.
  */
 export const planOnly: Provider = {
   check: (_urn, _olds, news) => Promise.resolve({ inputs: news, failures: [] }),

@@ -129,7 +129,6 @@ export class JournalRecorder implements Recorder {
     await this.#add({ put: state });
   }
 
-  /** Goes on from other resources: what a refresh found. */
   async rebase(resources: readonly ResourceState[]): Promise<void> {
     const deployment = { resources, pending: this.#snapshot.pending() };
     this.#snapshot = new Snapshot(deployment);
@@ -173,4 +172,5 @@ function sealEntry(entry: JournalEntry, crypter: Crypter | undefined): string {
 export const noRecorder: Recorder = {
   during: (_operation, work) => work(),
   put: () => Promise.resolve(),
+  rebase: () => Promise.resolve(),
 };

@@ -1,3 +1,4 @@
+import { existing } from "./change.ts";
 import type { Step } from "./events.ts";
 import type { PropertyChange } from "./provider.ts";
 import { hasProvider } from "./resource-state.ts";
@@ -46,7 +47,7 @@ async function refreshOne(run: Run, old: ResourceState): Promise<Refreshed> {
     ensureProvider(run, old);
     const provider = run.providers.get(old.provider ?? "", old.type);
     const inputs = old.inputs ?? {};
-    const before = { urn: old.urn, id: old.id ?? "", inputs, outputs: old.outputs ?? {} };
+    const before = existing(old);
     const read = await provider.read(before);
     if (read.id === "") return { ...told, found: "delete" };
     const found: ResourceState = {
@@ -58,8 +59,7 @@ async function refreshOne(run: Run, old: ResourceState): Promise<Refreshed> {
     };
     const moved = !equal(found.inputs, inputs) || !equal(found.outputs, before.outputs);
     // The difference that an update to the old inputs would show, the other way round (step.go, RefreshStep).
-    const after = { urn: old.urn, id: read.id, inputs: found.inputs ?? {}, outputs: read.outputs };
-    const diff = await provider.diff(after, inputs, old.ignoreChanges ?? []);
+    const diff = await provider.diff(existing(found), inputs, old.ignoreChanges ?? []);
     const changed = diff.changes === "some" || (diff.changes === "unknown" && !equal(found.inputs, inputs));
     return {
       ...told,

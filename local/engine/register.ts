@@ -7,7 +7,7 @@ import { isSupported } from "./provider-registry.ts";
 import { hasProvider } from "./resource-state.ts";
 import type { Goal, ResourceState } from "./resource-state.ts";
 import type { Run } from "./run.ts";
-import { isDefaultProvider, isProviderType, nameOf, parseReference } from "./urn.ts";
+import { isDefaultProvider, isProviderType, nameOf, urnOfReference } from "./urn.ts";
 import { equal, plainProps } from "./values.ts";
 import type { Props } from "./values.ts";
 
@@ -113,6 +113,6 @@ async function diffResource(
 
 /** Another default provider is an upgrade of the SDK, and a provider of the same name is the same one, whatever its id. */
 function providerReplaced(old: string, next: string): boolean {
-  const [a, b] = [parseReference(old).urn, parseReference(next).urn];
+  const [a, b] = [urnOfReference(old), urnOfReference(next)];
   return a !== b && !(isDefaultProvider(a) && isDefaultProvider(b));
 }

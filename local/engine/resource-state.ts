@@ -1,4 +1,4 @@
-import { isProviderType, parseReference } from "./urn.ts";
+import { isProviderType, urnOfReference } from "./urn.ts";
 import type { Props } from "./values.ts";
 
 /** A resource as the state holds it: the CLI's ResourceV3 (sdk/go/common/apitype/core.go). Never changed, only replaced. */
@@ -20,7 +20,6 @@ export interface ResourceState {
   readonly propertyDependencies?: Readonly<Record<string, readonly string[] | null>> | undefined;
   readonly pendingReplacement?: boolean | undefined;
   readonly additionalSecretOutputs?: readonly string[] | undefined;
-  readonly customTimeouts?: Readonly<Record<string, number>> | undefined;
   readonly importID?: string | undefined;
   readonly retainOnDelete?: boolean | undefined;
   readonly created?: string | undefined;
@@ -62,7 +61,7 @@ export function neededBy(state: ResourceState): readonly string[] {
   const needed = new Set(state.dependencies ?? []);
   for (const urns of Object.values(state.propertyDependencies ?? {})) for (const urn of urns ?? []) needed.add(urn);
   if (state.parent) needed.add(state.parent);
-  if (state.provider) needed.add(parseReference(state.provider).urn);
+  if (state.provider) needed.add(urnOfReference(state.provider));
   needed.delete(state.urn);
   return [...needed];
 }

@@ -6,13 +6,15 @@ import type { PendingOperation, ResourceState } from "./resource-state.ts";
 import type { Slots } from "./slots.ts";
 import type { Outcome } from "./snapshot.ts";
 import type { Props } from "./values.ts";
-import { isDefaultProvider, parseReference } from "./urn.ts";
+import { isDefaultProvider, urnOfReference } from "./urn.ts";
 
 /** Writes down what a run does to the state; a preview writes nothing. */
 export interface Recorder {
   /** Does the work as an operation that stays pending in the state if the engine dies meanwhile. */
   readonly during: <T extends Outcome>(operation: PendingOperation, work: () => Promise<T>) => Promise<T>;
   readonly put: (state: ResourceState) => Promise<void>;
+  /** Makes these resources the state: what a refresh found. */
+  readonly rebase: (resources: readonly ResourceState[]) => Promise<void>;
 }
 
 /** Whether a run goes on, and why it does not. */
@@ -122,7 +124,7 @@ function count(run: Run, step: Step): void {
 /** Makes a resource's provider usable with the settings that the state has, unless the program has already given it others. */
 export function ensureProvider(run: Run, state: ResourceState): void {
   if (!state.provider || run.providers.has(state.provider)) return;
-  const provider = run.olds.get(parseReference(state.provider).urn);
+  const provider = run.olds.get(urnOfReference(state.provider));
   if (!provider) {
     throw new EngineError(
       "state",

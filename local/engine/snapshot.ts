@@ -19,10 +19,6 @@ export class Snapshot {
     this.#left = deployment.pending;
   }
 
-  get(urn: string): ResourceState | undefined {
-    return this.#live.get(urn);
-  }
-
   /** Every resource; those that wait for deletion come last. */
   resources(): readonly ResourceState[] {
     return [...this.#live.values(), ...this.#condemned];

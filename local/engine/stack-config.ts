@@ -84,7 +84,8 @@ function isSecure(value: Json): value is { readonly secure: string } {
 export function resolveConfig(project: Project, file: StackFile, crypter: Crypter | undefined): StackConfig {
   const open = (value: Json): Json => {
     if (isSecure(value)) {
-      if (!crypter) throw new EngineError("secrets", `${file.path} holds secrets and no encryptionsalt`);
+      if (!crypter)
+        throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);
       return crypter.decrypt(value.secure);
     }
     if (Array.isArray(value)) return value.map((part) => open(part as Json));

@@ -96,7 +96,8 @@ function readLocks(files: StackFiles): readonly Lock[] {
     });
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process with this number, whoever's it is. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {

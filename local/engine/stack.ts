@@ -108,10 +108,10 @@ export async function openStack(place: StackPlace): Promise<OpenStack> {
 }
 
 /** The stack's config as the program gets it. */
-export async function openConfig(stack: ReadStack): Promise<StackConfig> {
-  const { file } = stack;
-  if (file.hasSecrets && file.salt === undefined) {
-    throw new EngineError("secrets", `${file.path} holds secrets but no encryptionsalt, so they cannot be opened`);
-  }
-  return resolveConfig(stack.project, file, file.hasSecrets ? await stack.configCrypter() : undefined);
+export async function openConfig({
+  project,
+  file,
+  configCrypter,
+}: Pick<ReadStack, "project" | "file" | "configCrypter">): Promise<StackConfig> {
+  return resolveConfig(project, file, file.hasSecrets && file.salt !== undefined ? await configCrypter() : undefined);
 }

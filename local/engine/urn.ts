@@ -44,8 +44,7 @@ export function isDefaultProvider(urn: string): boolean {
   return isProviderType(typeOf(urn)) && /^default(_|$)/.test(nameOf(urn));
 }
 
-/** The URN and the id in a provider reference `urn::id`. */
-export function parseReference(reference: string): { readonly urn: string; readonly id: string } {
-  const at = reference.lastIndexOf("::");
-  return { urn: reference.slice(0, at), id: reference.slice(at + 2) };
+/** The URN in a provider reference `urn::id`. */
+export function urnOfReference(reference: string): string {
+  return reference.slice(0, reference.lastIndexOf("::"));
 }

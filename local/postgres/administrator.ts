@@ -55,8 +55,8 @@ export async function setPassword(
 }
 
 /**
- * Waits until pg_cron's scheduler runs, if the server shall have it, and reads what `server.json` says about the server. Throws `start_failed` when
- * the scheduler does not come: PostgreSQL can be up without it, and then no job ever runs.
+ * Waits until pg_cron's scheduler runs, if the server shall have it, and reads what `server.json` says about the server. Throws
+ * `start_failed` when the scheduler does not come: PostgreSQL can be up without it, and then no job ever runs.
  */
 export async function readServer(
   port: number,

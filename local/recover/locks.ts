@@ -62,13 +62,3 @@ export function assertDead(locks: readonly Lock[], isAlive: (pid: number) => boo
     }
   }
 }
-
-/** Whether there is a process with this number, whoever's it is. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-  return true;
-}

@@ -1,10 +1,11 @@
+import { isAlive } from "../engine/stack-store.ts";
 import { adoptMerchant } from "./adopt.ts";
 import { type Deployment, deploymentOf, parseExported, withDeployment } from "./deployment.ts";
 import { resolveCells } from "./cells.ts";
 import type { StackEngine } from "./engine.ts";
 import { existing, lookForTraces, planForget, rosterEntry } from "./forget.ts";
 import type { RosterEntry } from "./judge.ts";
-import { assertDead, isAlive, readLocks } from "./locks.ts";
+import { assertDead, readLocks } from "./locks.ts";
 import { lookAtCell } from "./look.ts";
 import { type Line, merchantsToLookAt, planRecovery } from "./plan.ts";
 import { endLeftOvers } from "./processes.ts";

@@ -1,5 +1,6 @@
 import { type Difference, differencesBetween } from "../differences.ts";
-import { cellOf, kindOf, nameOf, type Owner, ownerOf } from "../owner.ts";
+import { nameOf } from "../../local/engine/urn.ts";
+import { cellOf, kindOf, type Owner, ownerOf } from "../owner.ts";
 import type { SeenRun, SeenState, Step } from "../engine-events.ts";
 import { SEVERITIES, type Severity, severityOf } from "./severity.ts";
 

@@ -16,7 +16,7 @@ const MEANING: Readonly<Record<Severity, string>> = {
 };
 
 /** The outcome in one sentence. */
-export function headline(report: DriftReport): string {
+function headline(report: DriftReport): string {
   const { stack, drift, unseen, errors, merchants } = report;
   const owners = new Set(drift.map(({ owner }) => `${owner.kind} ${owner.name}`));
   const found =

@@ -1,6 +1,7 @@
 import { type Difference, differencesBetween } from "../differences.ts";
 import type { Message, SeenRun, Step } from "../engine-events.ts";
-import { kindOf, nameOf, type Owner, ownerOf } from "../owner.ts";
+import { nameOf } from "../../local/engine/urn.ts";
+import { kindOf, type Owner, ownerOf } from "../owner.ts";
 
 /** What is to be done to a thing: the resource itself is made or unmade, or one property of it changes. */
 export interface Change {

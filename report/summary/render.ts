@@ -1,6 +1,7 @@
 import type { Message } from "../engine-events.ts";
 import { code, fit, marker, type Section } from "../markdown.ts";
-import { nameOf, type Owner, ownerOf } from "../owner.ts";
+import { nameOf } from "../../local/engine/urn.ts";
+import { type Owner, ownerOf } from "../owner.ts";
 import { counted, shorten } from "../text.ts";
 import type { SharedChange, Summary } from "./model.ts";
 import { type Line, linesOf } from "./lines.ts";

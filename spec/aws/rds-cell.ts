@@ -116,7 +116,9 @@ export function parseRdsCell(report: Report, path: Path, name: string, raw: unkn
   };
 }
 
-/** What every cell on RDS has, with its defaults (`appLogin` is that of its kind); undefined without a region or an identifier. */
+/**
+ * What every cell on RDS has, with its defaults (`appLogin` is that of its kind); undefined without a region or an identifier.
+ */
 export function commonOf(
   report: Report,
   path: Path,

@@ -34,7 +34,7 @@ const trueOrFalse = (about: string, otherwise: string) =>
   }) as const;
 
 /** Fields that every cell on RDS has. */
-export const COMMON_FIELDS = {
+const COMMON_FIELDS = {
   kind: {
     about: "what the cell is; it decides which other settings there are",
     schema: z.string(),

@@ -11,7 +11,7 @@ export interface ObjectKind extends DriftKind {
 }
 
 /** Gives it the form of a kind. */
-export function objectKind([kind, at, by, objects]: ObjectDrift): ObjectKind {
+function objectKind([kind, at, by, objects]: ObjectDrift): ObjectKind {
   const shows = Object.entries(objects).map(([object, found]) => `+ ${object}: ${JSON.stringify(found)}`);
   return { kind, at, in: "own", by, resource: "migrations", shows, objects };
 }

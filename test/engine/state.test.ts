@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 
 import { openCrypter } from "../../local/engine/secrets.ts";
+import { openConfig } from "../../local/engine/stack.ts";
 import { withKitProject } from "./project.ts";
 
 const TIMEOUT = 600_000;
@@ -122,6 +123,14 @@ describe("secrets are closed as the CLI's passphrase provider closes them", () =
     const crypter = await openCrypter("password", salt);
     expect(crypter.decrypt(crypter.encrypt("größe"))).toBe("größe");
     await expect(openCrypter("password123", salt)).rejects.toMatchObject({ code: "secrets" });
+  });
+
+  test("a stack file that has lost its salt is told as that, and no passphrase is blamed", async () => {
+    const project = { name: "shop", folder: "/", workingFolder: "/", entry: ".", typescript: true, config: [] };
+    const entries = { "shop:token": { secure: "v1:AAAA:AAAA" } };
+    const file = { path: "Pulumi.dev.yaml", exists: true, salt: undefined, entries, hasSecrets: true, outside: [] };
+    const opened = openConfig({ project, file, configCrypter: () => openCrypter("password", undefined) });
+    await expect(opened).rejects.toThrow("Pulumi.dev.yaml holds secrets but no encryptionsalt");
   });
 
   test("a secret that was changed is refused", async () => {

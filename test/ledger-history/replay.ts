@@ -1,7 +1,7 @@
 import type { Entry, Ledger } from "./ledger.ts";
 
 /** A rule of the ledger that what was found breaks. */
-export class BrokenRule extends Error {
+class BrokenRule extends Error {
   override readonly name = "BrokenRule";
 }
 

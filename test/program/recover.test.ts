@@ -13,7 +13,7 @@ import {
 import { hostname, tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { isAlive } from "../../local/recover/locks.ts";
+import { isAlive } from "../../local/engine/stack-store.ts";
 import {
   countStatements,
   expectRecovery,

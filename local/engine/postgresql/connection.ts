@@ -63,7 +63,10 @@ function sslOf({ sslmode, rootCertificate }: ServerSettings): pg.ClientConfig["s
   return { ...ca, rejectUnauthorized: verified, checkServerIdentity: () => undefined };
 }
 
-/** Milliseconds for which a connection waits for the next operation. A CREATE DATABASE from its database waits five seconds for it. */
+/**
+ * Milliseconds for which a connection waits for the next operation. A CREATE DATABASE from its database waits five seconds for
+ * it.
+ */
 const IDLE = 3_000;
 
 /** Milliseconds after which somebody waited in vain for a server, and for which it is not asked again then. */

@@ -30,7 +30,10 @@ function clause(word: string, value: string, quote: (text: string) => string): s
   return ` ${word} ${value.toUpperCase() === "DEFAULT" ? "DEFAULT" : quote(value)}`;
 }
 
-/** Runs the work with the rights of the owner, where there is one: an administrator that is no superuser becomes a member for the moment. */
+/**
+ * Runs the work with the rights of the owner, where there is one: an administrator that is no superuser becomes a member for
+ * the moment.
+ */
 function asOwner<T>(server: Server, owner: string, work: () => Promise<T>): Promise<T> {
   return owner === "" ? work() : server.asMember(owner, work);
 }
@@ -67,7 +70,9 @@ interface DatabaseRow {
   readonly datistemplate: boolean;
 }
 
-/** The database's outputs as the server has them, or undefined when there is none. Nobody can see from which template it came. */
+/**
+ * The database's outputs as the server has them, or undefined when there is none. Nobody can see from which template it came.
+ */
 export async function readDatabase(server: Server, id: string, state: Props): Promise<Props | undefined> {
   const [row] = await server.query<DatabaseRow>(
     "error reading database",
