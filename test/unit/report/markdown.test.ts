@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { code, fit, marker, type Section, tableHead, tableRow } from "../../../report/markdown.ts";
+import { shorten } from "../../../report/text.ts";
 
 test("a value in code has nothing that is Markdown, HTML, a mention or the end of a cell", () => {
   expect(code("0 2 * * *")).toBe("`0 2 * * *`");
   expect(code("@everyone <b> [x](y) *z*")).toBe("`@everyone <b> [x](y) *z*`");
   expect(code("a|b")).toBe("<code>a&#124;b</code>");
+  expect(code("a\\")).toBe("<code>a&#92;</code>");
   expect(code("`rm`")).toBe("<code>&#96;rm&#96;</code>");
   expect(code("two\nlines\u0007 \u202Eturned")).toBe("`two lines� �turned`");
   expect(code("")).toBe("an empty text");
@@ -19,6 +21,12 @@ test("a value in code has nothing that is Markdown, HTML, a mention or the end o
       if (written.startsWith("<")) expect(inside?.replace(/&#\d+;/g, "")).toMatch(/^[A-Za-z0-9 ,;()=+-]*$/);
     }),
   );
+});
+
+test("a text is cut between two characters, and never in the middle of one", () => {
+  expect(shorten("abcdef", 6)).toBe("abcdef");
+  expect(shorten("abcdefg", 6)).toBe("abcde…");
+  expect(shorten("abcd🙂fg", 6)).toBe("abcd…");
 });
 
 test("a document keeps to its limit by whole lines, says how many are left out, and no table or fold is broken", () => {

@@ -10,6 +10,8 @@ describe("a problem", () => {
   test("shows at most 80 characters of its value", () => {
     const [first = ""] = describeProblem({ path: "p", value: "x".repeat(500), rule, fix }).split("\n");
     expect(first).toBe(`- p = "${"x".repeat(78)}…`);
+    const [smiling = ""] = describeProblem({ path: "p", value: "🙂".repeat(500), rule, fix }).split("\n");
+    expect(smiling).toBe(`- p = "${"🙂".repeat(78)}…`);
   });
 
   test("shows null and false, and nothing for a value that is not there", () => {
