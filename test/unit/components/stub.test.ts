@@ -3,7 +3,18 @@ import path from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import type { ProviderModule } from "../../../components/stub.ts";
 
-const modules: readonly ProviderModule[] = ["access", "crontab", "gate", "migrations", "readiness", "roster"];
+/** Every one that there is. */
+const MODULES: Readonly<Record<ProviderModule, true>> = {
+  access: true,
+  crontab: true,
+  gate: true,
+  migrations: true,
+  offboard: true,
+  probe: true,
+  readiness: true,
+  roster: true,
+};
+const modules = Object.keys(MODULES) as ProviderModule[];
 const project = path.join(import.meta.dirname, "..", "..", "..");
 let texts: Readonly<Record<ProviderModule, string>>;
 
