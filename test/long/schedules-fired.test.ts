@@ -80,11 +80,13 @@ function dueMinutes(text: string): readonly number[] {
   return watched.filter((minute) => nextDue(schedule, "GMT", new Date(minute - 1))?.getTime() === minute);
 }
 
+/** From the first minute that is watched: the one in which the jobs are scheduled may still be going through pg_cron's hands. */
 async function readFired(): Promise<ReadonlyMap<string, readonly number[]>> {
   const { rows } = await client.query<{ schedule: string; minute: Date }>(
     `select j.schedule, date_trunc('minute', d.start_time) as minute
      from cron.job_run_details as d join cron.job as j using (jobid)
-     where j.jobname like 'watched-%' and d.start_time is not null order by d.runid`,
+     where j.jobname like 'watched-%' and d.start_time >= $1 order by d.runid`,
+    [new Date(watched[0]!)],
   );
   const byText = Map.groupBy(rows, ({ schedule }) => schedule);
   return new Map([...byText].map(([text, all]) => [text, all.map(({ minute }) => minute.getTime())]));
