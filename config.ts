@@ -26,9 +26,9 @@ export function readConfig(): ProgramConfig {
 }
 
 /** Runs the program. What a person must read is thrown as Pulumi shows it best: the message, and no stack. */
-export function explained<T>(program: () => T): T {
+export async function explained<T>(program: () => Promise<T>): Promise<T> {
   try {
-    return program();
+    return await program();
   } catch (error) {
     if (error instanceof SpecError || error instanceof ConvergeError) throw new pulumi.RunError(error.message);
     throw error;

@@ -1,11 +1,11 @@
 // Loaded before the program and before the dynamic providers (node --import).
-import { createRequire, flushCompileCache } from "node:module";
+import { flushCompileCache } from "node:module";
 
-import { loadLate } from "./late-module.ts";
+import { loadLate, requireOfSdk } from "./late-module.ts";
 
 // The SDK loads npm itself, 450 modules and two fifths of its time, to find what a function needs that is to run in a cloud. Nothing
 // that this engine can run asks for that.
-loadLate(createRequire(createRequire(process.argv[1] ?? "").resolve("../..")), "@npmcli/arborist");
+loadLate(requireOfSdk(process.argv[1]), "@npmcli/arborist");
 
 // When the engine dies, however it dies, its end of this pipe closes, and a child that went on alone would change resources
 // that the next run is already looking at.

@@ -1,4 +1,4 @@
-import { describeEnding, startNode } from "./child-process.ts";
+import { describeEnding, importing, startNode } from "./child-process.ts";
 import type { Child } from "./child-process.ts";
 import { EngineError } from "./errors.ts";
 
@@ -28,7 +28,7 @@ export function startDynamicProcess({ module, workingFolder, env, log }: Dynamic
   let found = false;
   const child = startNode(
     // The process demands the engine's address and never uses it.
-    [module, "127.0.0.1:0"],
+    [...importing("provider-start.ts"), module, "127.0.0.1:0"],
     { cwd: workingFolder, env },
     (line) => {
       if (found) log(line);

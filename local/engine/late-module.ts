@@ -1,4 +1,4 @@
-import { Module } from "node:module";
+import { createRequire, Module } from "node:module";
 
 /**
  * Lets a CommonJS module be loaded when something of it is used, and not when it is required: what stands in require.cache
@@ -26,4 +26,9 @@ export function loadLate(require: NodeJS.Require, id: string): void {
     },
   );
   require.cache[file] = late;
+}
+
+/** Requires as the SDK's own main module does, found from one of its commands (cmd/run, cmd/dynamic-provider). */
+export function requireOfSdk(command = ""): NodeJS.Require {
+  return createRequire(createRequire(command).resolve("../.."));
 }
