@@ -235,10 +235,11 @@ function asRecorded(history: Hashes, differences: readonly Difference[]): Hashes
 
 function assertHealed(target: MigrationsTarget, left: readonly Difference[]): void {
   if (left.length === 0) return;
+  const found = describeDifferences(left);
   const words = left.map((difference) => {
-    const [found = ""] = Object.values(describeDifferences([difference]));
+    const { object } = difference;
     const statement = rightsBack(difference);
-    return `${difference.object}: ${found}${statement === undefined ? "" : `; in that database: ${statement}`}`;
+    return `${object}: ${found[object] ?? ""}${statement === undefined ? "" : `; in that database: ${statement}`}`;
   });
   throw new ConvergeError(
     "not_healed",

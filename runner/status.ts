@@ -1,5 +1,6 @@
 import type { ServerAddress } from "../converge/address.ts";
 import { messageOf } from "../converge/errors.ts";
+import { CRON_DATABASE } from "../converge/session.ts";
 import type { Server } from "./connection.ts";
 import {
   type CellKnowledge,
@@ -101,7 +102,7 @@ export function loginsFor(knowledge: Knowledge, addresses: readonly ServerAddres
     .filter(({ cell }) => troubled.has(cell))
     .map(
       ({ cell, host, port, user }) =>
-        `cell ${cell}: psql --host ${host} --port ${port} --username ${user} --dbname cron`,
+        `cell ${cell}: psql --host ${host} --port ${port} --username ${user} --dbname ${CRON_DATABASE}`,
     )
     .join("\n");
 }

@@ -3,8 +3,8 @@ import { flushCompileCache } from "node:module";
 
 import { loadLate, requireOfSdk } from "./late-module.ts";
 
-// The SDK loads npm itself, 450 modules and two fifths of its time, to find what a function needs that is to run in a cloud. Nothing
-// that this engine can run asks for that.
+// The SDK loads npm itself, 450 modules and two fifths of its time, to find what a function needs that is to run in a cloud.
+// Nothing that this engine can run asks for that.
 loadLate(requireOfSdk(process.argv[1]), "@npmcli/arborist");
 
 // When the engine dies, however it dies, its end of this pipe closes, and a child that went on alone would change resources

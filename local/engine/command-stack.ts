@@ -4,7 +4,7 @@ import { EngineError, messageOf, refusal } from "./errors.ts";
 import type { Terminal } from "./command-run.ts";
 import type { CommandLine } from "./options.ts";
 import { loadState, saveState } from "./recorder.ts";
-import { openCrypter, readPassphrase } from "./secrets.ts";
+import { crypterOf } from "./secrets.ts";
 import { readStackFile, writeConfig } from "./stack-config.ts";
 import { findStack, openConfig, openStack, selectStack } from "./stack.ts";
 import { clearLocks, listStacks, lockStack, markBackend } from "./stack-store.ts";
@@ -71,9 +71,7 @@ async function importState(line: CommandLine, env: NodeJS.ProcessEnv, terminal: 
   try {
     const stack = await openStack(place);
     const salt = raw.salt ?? stack.stored.raw.salt;
-    const crypter = raw.hasSecrets
-      ? await openCrypter(readPassphrase(env, place.project.folder, salt), salt)
-      : undefined;
+    const crypter = raw.hasSecrets ? await crypterOf(env, place.project.folder, salt) : undefined;
     const deployment = openDeployment(raw, crypter);
     const foreign = deployment.resources.find(
       (r) => !r.urn.startsWith(`urn:pulumi:${place.name}::${place.project.name}::`),
@@ -126,14 +124,14 @@ async function setConfig(line: CommandLine, env: NodeJS.ProcessEnv): Promise<voi
     return;
   }
   const salt = readStackFile(place.project, place.name).salt ?? loadState(place.files)?.raw.salt;
-  const crypter = await openCrypter(readPassphrase(env, place.project.folder, salt), salt);
+  const crypter = await crypterOf(env, place.project.folder, salt);
   writeConfig(place.project, place.name, key, { secure: crypter.encrypt(value) }, crypter.salt);
 }
 
 async function getConfig(line: CommandLine, env: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
   const { project, name } = findStack(line, env);
   const file = readStackFile(project, name);
-  const configCrypter = () => openCrypter(readPassphrase(env, project.folder, file.salt), file.salt);
+  const configCrypter = () => crypterOf(env, project.folder, file.salt);
   const { values } = await openConfig({ project, file, configCrypter });
   const [key = ""] = line.words;
   const value = values[key.includes(":") ? key : `${project.name}:${key}`];

@@ -114,3 +114,8 @@ export function decryptSecrets(value: Json, crypter: Crypter): Json {
     return { [SIGNATURE]: SECRET, value: decryptSecrets(JSON.parse(text) as Json, crypter) };
   });
 }
+
+/** What seals and opens the secrets of a project's stack. Throws `secrets` when its passphrase is missing or another one. */
+export function crypterOf(env: NodeJS.ProcessEnv, projectFolder: string, salt: string | undefined): Promise<Crypter> {
+  return openCrypter(readPassphrase(env, projectFolder, salt), salt);
+}

@@ -8,7 +8,7 @@ import type { Project } from "./project.ts";
 import { loadState, openState } from "./recorder.ts";
 import type { CrypterSource, StoredState } from "./recorder.ts";
 import type { Deployment } from "./resource-state.ts";
-import { openCrypter, readPassphrase } from "./secrets.ts";
+import { crypterOf } from "./secrets.ts";
 import type { Crypter } from "./secrets.ts";
 import { readStackFile, resolveConfig } from "./stack-config.ts";
 import type { StackConfig, StackFile } from "./stack-config.ts";
@@ -83,7 +83,7 @@ export function readStack(place: StackPlace): ReadStack {
   const file = readStackFile(place.project, place.name);
   const crypters = new Map<string | undefined, Promise<Crypter>>();
   const open = (salt: string | undefined): Promise<Crypter> => {
-    const known = crypters.get(salt) ?? openCrypter(readPassphrase(place.env, place.project.folder, salt), salt);
+    const known = crypters.get(salt) ?? crypterOf(place.env, place.project.folder, salt);
     crypters.set(salt, known);
     return known;
   };

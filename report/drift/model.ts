@@ -1,3 +1,4 @@
+import pg from "pg";
 import { type Difference, differencesBetween } from "../differences.ts";
 import { nameOf } from "../../local/engine/urn.ts";
 import { cellOf, kindOf, type Owner, ownerOf } from "../owner.ts";
@@ -131,7 +132,7 @@ function repairOf(kind: string, { property, after }: Difference, state: SeenStat
   const word = kind === "Role" && after === "true" ? OF_SUPERUSERS[property] : undefined;
   const name = state?.inputs?.["name"];
   if (word === undefined || typeof name !== "string") return undefined;
-  return `up may not take that away; a superuser can: alter role "${name.replaceAll('"', '""')}" ${word};`;
+  return `up may not take that away; a superuser can: alter role ${pg.escapeIdentifier(name)} ${word};`;
 }
 
 /** The worst first, then by merchant. */

@@ -53,6 +53,7 @@ export function renderText(report: DriftReport): string {
 
 /** The report as the text of an issue. */
 export function renderMarkdown(report: DriftReport): string {
+  const repairs = repairsOf(report);
   const { stack, drift, errors } = report;
   const unseen = gather(report.unseen);
   const pending = drift.some((one) => one.pending);
@@ -99,8 +100,8 @@ export function renderMarkdown(report: DriftReport): string {
       };
     }),
     {
-      head: repairsOf(report).length > 0 ? ["### By hand", ""] : [],
-      lines: repairsOf(report).map((repair) => `- ${code(repair)}`),
+      head: repairs.length > 0 ? ["### By hand", ""] : [],
+      lines: repairs.map((repair) => `- ${code(repair)}`),
       what: "repair",
     },
     {
