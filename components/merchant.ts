@@ -57,11 +57,30 @@ export class Merchant extends pulumi.ComponentResource {
   }
 }
 
+/**
+ * What has a default is said all the same: where all that was left to the defaults has been changed by hand, the provider
+ * takes what a refresh found for them, and it stays (pulumi-terraform-bridge, pkg/tfbridge/defaults.go). Without the empty search
+ * path the first refresh shows one.
+ */
 function createOwnerRole(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
   return new postgresql.Role(
     `${spec.id}-owner`,
-    // The functions that look whether a run is alive belong to the owner: without this they see no other session.
-    { name: spec.ownerRole, login: false, roles: ["pg_read_all_stats"] },
+    {
+      name: spec.ownerRole,
+      login: false,
+      // The functions that look whether a run is alive belong to the owner: without this they see no other session.
+      roles: ["pg_read_all_stats"],
+      inherit: true,
+      superuser: false,
+      createDatabase: false,
+      createRole: false,
+      replication: false,
+      bypassRowLevelSecurity: false,
+      connectionLimit: -1,
+      validUntil: "infinity",
+      encryptedPassword: true,
+      searchPaths: [],
+    },
     { ...options, retainOnDelete: spec.offboard === undefined },
   );
 }
@@ -72,11 +91,20 @@ function createAccess(spec: MerchantSpec, cell: Cell, options: pulumi.CustomReso
   return new Access(`${merchant}-access`, inputs, options);
 }
 
-/** A change of template or encoding would replace the database, and with it the ledger: both are ignored. */
+/**
+ * A change of template or encoding would replace the database, and with it the ledger: both are ignored. As with the role,
+ * what has a default is said.
+ */
 function createDatabase(spec: MerchantSpec, options: pulumi.CustomResourceOptions) {
   return new postgresql.Database(
     `${spec.id}-database`,
-    { name: spec.database, owner: spec.ownerRole, connectionLimit: spec.connectionLimit },
+    {
+      name: spec.database,
+      owner: spec.ownerRole,
+      connectionLimit: spec.connectionLimit,
+      allowConnections: true,
+      isTemplate: false,
+    },
     {
       ...options,
       retainOnDelete: spec.offboard === undefined,

@@ -35,24 +35,26 @@ export function absent(attribute: Attribute): Json {
   return attribute.fallback ?? zeros[attribute.kind];
 }
 
-/** The inputs with defaults, as the real provider completes them; a name that is missing is made from the resource's. */
+/**
+ * The inputs with defaults, as the real provider completes them; a name that is missing is made from the resource's. A
+ * default of before is kept as the state has it; where the state has no list of them, everything counts as one
+ * (pulumi-terraform-bridge, pkg/tfbridge/schema.go, applyDefaults).
+ */
 export function checkInputs(attributes: Attributes, urn: string, olds: Props, news: Props): CheckResult {
   const given = Object.fromEntries(
     Object.entries(news).filter(([key, value]) => key !== DEFAULTS_KEY && value !== null),
   );
   const completed: Record<string, Json> = { ...given };
   const defaults: string[] = [];
-  if (given["name"] === undefined) {
-    const before = olds[DEFAULTS_KEY];
-    const kept = Array.isArray(before) && before.includes("name") ? olds["name"] : undefined;
-    completed["name"] = kept ?? `${nameOf(urn)}-${randomBytes(4).toString("hex").slice(0, 7)}`;
-    defaults.push("name");
-  }
-  for (const [key, { fallback }] of Object.entries(attributes)) {
-    if (!fallback || completed[key] !== undefined) continue;
-    completed[key] = fallback;
+  const before = olds[DEFAULTS_KEY];
+  const kept = (key: string) => (!Array.isArray(before) || before.includes(key) ? olds[key] : undefined);
+  const complete = (key: string, value: () => Json) => {
+    if (completed[key] !== undefined) return;
+    completed[key] = kept(key) ?? value();
     defaults.push(key);
-  }
+  };
+  complete("name", () => `${nameOf(urn)}-${randomBytes(4).toString("hex").slice(0, 7)}`);
+  for (const [key, { fallback }] of Object.entries(attributes)) if (fallback) complete(key, () => fallback);
   completed[DEFAULTS_KEY] = defaults.sort();
   const failures = Object.entries(given).flatMap(([key, value]): CheckFailure[] => {
     const attribute = attributes[key];
@@ -91,7 +93,12 @@ export function isChanged(attribute: Attribute, existing: Json | undefined, want
   return !equal(normal(existing), normal(wanted));
 }
 
-/** The inputs of what was found: of an import all that is not a default, of a refresh the inputs that there were. */
+/**
+ * The inputs of what was found: of an import all that is not a default, of a refresh the inputs that there were. What changed
+ * is no default any more, so that the next check puts it right, unless every default has changed: then the list of them is
+ * gone, and what was found stays until the program says otherwise (pulumi-terraform-bridge, pkg/tfbridge/schema.go,
+ * extractInputsObject; defaults.go).
+ */
 export function inputsFound(attributes: Attributes, before: Props, outputs: Props): Props {
   const importing = Object.keys(before).length === 0;
   const found = Object.entries(attributes).flatMap(([key, attribute]): [string, Json][] => {
@@ -101,5 +108,10 @@ export function inputsFound(attributes: Attributes, before: Props, outputs: Prop
     if (importing) return equal(value, absent(attribute)) ? [] : [[key, value]];
     return before[key] === undefined ? [] : [[key, value]];
   });
-  return { ...Object.fromEntries(found), [DEFAULTS_KEY]: before[DEFAULTS_KEY] ?? [] };
+  const inputs: Props = Object.fromEntries(found);
+  if (importing) return { ...inputs, [DEFAULTS_KEY]: [] };
+  const unchanged = (key: Json) => typeof key === "string" && equal(inputs[key] ?? null, before[key] ?? null);
+  const list = before[DEFAULTS_KEY];
+  const defaults = Array.isArray(list) ? list.filter(unchanged) : [];
+  return defaults.length === 0 ? inputs : { ...inputs, [DEFAULTS_KEY]: defaults };
 }

@@ -54,10 +54,18 @@ export async function readRole(server: Server, id: string, state: Props): Promis
     bypassRowLevelSecurity: row.rolbypassrls,
     skipDropRole: state["skipDropRole"] ?? false,
     skipReassignOwned: state["skipReassignOwned"] ?? false,
-    statementTimeout: Number(config.get("statement_timeout") ?? 0),
-    idleInTransactionSessionTimeout: Number(config.get("idle_in_transaction_session_timeout") ?? 0),
+    statementTimeout: milliseconds(config, "statement_timeout"),
+    idleInTransactionSessionTimeout: milliseconds(config, "idle_in_transaction_session_timeout"),
     assumeRole: config.get("role") ?? "",
   };
+}
+
+/** The real provider cannot read a time with a unit (resource_postgresql_role.go, readStatementTimeout). */
+function milliseconds(config: ReadonlyMap<string, string>, setting: string): number {
+  const value = config.get(setting);
+  if (value === undefined) return 0;
+  if (/^[+-]?\d+$/.test(value)) return Number(value);
+  throw new EngineError("resource", `error reading ${setting}: strconv.Atoi: parsing "${value}": invalid syntax`);
 }
 
 /** Only a superuser can see passwords; of the stored form no more can be told than whether an MD5 one is the same. */
