@@ -130,10 +130,12 @@ function parseJson(text: string): unknown {
 
 /**
  * A refresh begins with `refresh` and may end under the name of what it found, so what ends it is told by its order.
- * Components end at no event of their own, so a step counts from where it begins, and what it ends with is later.
+ * Components end at no event of their own, so a step counts from where it begins, and what it ends with is later. Of a
+ * preview's failed step the CLI tells the error alone (pkg/engine, previewActions.OnResourceStepPost): a read that did not
+ * end, and of which there is one, has failed.
  */
 function runOfEvents(events: readonly z.infer<typeof event>[]): SeenRun {
-  const reading = new Set<string>();
+  const reading = new Map<string, Step>();
   const reads = new Map<string, Step>();
   const steps = new Map<string, Step>();
   const failed: Step[] = [];
@@ -142,7 +144,7 @@ function runOfEvents(events: readonly z.infer<typeof event>[]): SeenRun {
   for (const { resourcePreEvent, resOutputsEvent, resOpFailedEvent, diagnosticEvent, summaryEvent } of events) {
     if (resourcePreEvent) {
       const step = stepOf(resourcePreEvent.metadata);
-      if (step.op === "refresh") reading.add(step.urn);
+      if (step.op === "refresh") reading.set(step.urn, step);
       else steps.set(keyOf(step), step);
     }
     if (resOutputsEvent) {
@@ -161,6 +163,8 @@ function runOfEvents(events: readonly z.infer<typeof event>[]): SeenRun {
     if (diagnosticEvent && diagnosticEvent.ephemeral !== true) messages.push(...messagesOf(diagnosticEvent));
     if (summaryEvent) succeeded = (summaryEvent.result ?? "succeeded") === "succeeded";
   }
+  const wrong = new Set(messages.flatMap(({ severity, urn }) => (severity === "error" ? [urn] : [])));
+  failed.push(...[...reading.values()].filter(({ urn }) => wrong.has(urn)));
   return { reads: [...reads.values()], steps: [...steps.values()], failed, messages, succeeded };
 }
 
@@ -195,7 +199,9 @@ function runOfDigest({ steps = [], diagnostics = [], changeSummary }: z.infer<ty
 function messagesOf(said: { urn?: string | undefined; message: string; severity: string }): readonly Message[] {
   const severity = said.severity === "info#err" ? "info" : said.severity;
   if (severity !== "info" && severity !== "warning" && severity !== "error") return [];
-  const text = withoutColors(said.message).trim();
+  const text = withoutColors(said.message)
+    .trim()
+    .replace(/^Preview failed: /, "");
   return text === "" ? [] : [{ severity, urn: said.urn ?? "", text }];
 }
 

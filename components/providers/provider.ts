@@ -113,12 +113,12 @@ export function provide<I>(kind: Kind<I>) {
       return { outs: { ...withoutProvider(news), ...recorded } };
     },
     async read(config: ProviderConfig, id: string, props: Props): Promise<pulumi.dynamic.ReadResult> {
-      const found = await kind.read(parse(kind, props), contextOf(config));
+      const found = await inShort(kind.read(parse(kind, props), contextOf(config)));
       if (found === undefined) return { id: "", props: {} };
       return { id, props: { ...found, ...recordedOf(kind, props) }, inputs: { ...found } };
     },
     async delete(config: ProviderConfig, _id: string, props: Props): Promise<void> {
-      await kind.remove(parse(kind, props), contextOf(config));
+      await inShort(kind.remove(parse(kind, props), contextOf(config)));
     },
   };
 }
@@ -134,6 +134,19 @@ async function keepingPart(id: string, news: Props, work: Promise<Props>): Promi
     if (!(error instanceof PartlyDone)) throw error;
     const properties = { ...error.done, __provider: news["__provider"] };
     throw Object.assign(new Error(error.message, { cause: error }), { id, properties, reasons: [error.message] });
+  }
+}
+
+/**
+ * The SDK prints the stack of what a read or a delete throws, line by line (cmd/dynamic-provider, index.ts): of a cell that does
+ * not answer, ten lines for each resource. Where our own refusals were made says nothing to who reads them.
+ */
+async function inShort<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof ConvergeError) error.stack = "";
+    throw error;
   }
 }
 

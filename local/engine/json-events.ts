@@ -22,8 +22,9 @@ export function jsonEvents(planning: boolean, write: (text: string) => void): Ev
       emit({ resOutputsEvent: { metadata: metadataOf(step), ...(planning && { planning }) } });
     },
     failed(step, text) {
-      message("error", step.urn, text);
-      emit({ resOpFailedEvent: { metadata: metadataOf(step), status: 0, steps: 0 } });
+      // Of a preview's failed step there is the message alone (pkg/engine, previewActions.OnResourceStepPost).
+      message("error", step.urn, planning ? `Preview failed: ${text}` : text);
+      if (!planning) emit({ resOpFailedEvent: { metadata: metadataOf(step), status: 0, steps: 0 } });
     },
     message,
     summary({ result, durationSeconds, changes }) {

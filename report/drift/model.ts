@@ -64,10 +64,11 @@ export function driftOf(stack: string, run: SeenRun): DriftReport {
       .map(({ urn, old }) => ownerOf(urn, old))
       .flatMap(({ kind, name }) => (kind === "merchant" ? [name] : [])),
   );
-  const errorOf = (urn: string) => run.messages.find((said) => said.severity === "error" && said.urn === urn)?.text;
+  // What a provider writes to its log on the way comes before what the engine says.
+  const errorOf = (urn: string) => run.messages.findLast((said) => said.severity === "error" && said.urn === urn)?.text;
   const unseen = unread.map(({ urn, old, new: next }): Unseen => {
     const state = old ?? next;
-    const reason = inOneLine(errorOf(urn) ?? "the engine gives no reason");
+    const reason = withoutWrapping(inOneLine(errorOf(urn) ?? "the engine gives no reason"), urn);
     return { cell: cellOf(urn, state), owner: ownerOf(urn, state), kind: kindOf(urn), urn, reason };
   });
   return { stack, drift: drift.toSorted(inOrder), unseen, errors: errorsOf(run, unread), merchants: merchants.size };
@@ -126,13 +127,30 @@ const OF_SUPERUSERS: Readonly<Record<string, string>> = {
   bypassRowLevelSecurity: "nobypassrls",
 };
 
+/** A time with its unit among the settings of a role, which the PostgreSQL provider reads as a bare number. */
+const TIME_WITH_UNIT = /\b(statement_timeout|idle_in_transaction_session_timeout)=\d+(?:us|ms|s|min|h|d)\b/g;
+const OF_ROLE = "settings everywhere of role ";
+
 /** Each finding of a probe ends with what repairs it. */
-function repairOf(kind: string, { property, after }: Difference, state: SeenState | undefined): string | undefined {
+function repairOf(
+  kind: string,
+  { object, property, after }: Difference,
+  state: SeenState | undefined,
+): string | undefined {
   if (kind === "CellProbe") return after;
+  if (kind === "Migrations" && object.startsWith(OF_ROLE)) return withoutUnits(object.slice(OF_ROLE.length), after);
   const word = kind === "Role" && after === "true" ? OF_SUPERUSERS[property] : undefined;
   const name = state?.inputs?.["name"];
   if (word === undefined || typeof name !== "string") return undefined;
   return `up may not take that away; a superuser can: alter role ${pg.escapeIdentifier(name)} ${word};`;
+}
+
+/** The provider's read of an owner role fails, which ends every refresh before its `up` could heal anything. */
+function withoutUnits(role: string, found = ""): string | undefined {
+  const settings = [...found.matchAll(TIME_WITH_UNIT)].flatMap(([, setting]) => setting ?? []);
+  if (settings.length === 0 || !role.endsWith("_owner")) return undefined;
+  const resets = settings.map((setting) => `alter role ${pg.escapeIdentifier(role)} reset ${setting};`);
+  return `no up --refresh gets past a time with a unit, which the PostgreSQL provider cannot read: ${resets.join(" ")}`;
 }
 
 /** The worst first, then by merchant. */
@@ -159,6 +177,12 @@ function errorsOf(run: SeenRun, unread: readonly Step[]): readonly string[] {
   return silent
     ? ["the engine's run did not come to its end, and it gives no reason"]
     : [...new Set(errors.map(inOneLine))];
+}
+
+/** What a provider that is bridged from Terraform puts around its one error; the report names the resource by itself. */
+function withoutWrapping(reason: string, urn: string): string {
+  const start = `refreshing ${urn}: `;
+  return (reason.startsWith(start) ? reason.slice(start.length) : reason).replace(/^1 error occurred: \* /, "");
 }
 
 /** Stacks of calls are for whoever mends the program: their lines begin with `at`. */

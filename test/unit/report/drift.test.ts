@@ -84,6 +84,32 @@ test("after a failed read the drift is what the reads found, from state to found
   expect(JSON.parse(renderJson(report))).toMatchObject({ status: "could not look", drift: [{ found: null }, {}] });
 });
 
+test("of a preview's failed read there is the message alone, after what the provider wrote to its log", () => {
+  const of = urn("Merchant$postgresql:index/role:Role", "acme-owner");
+  const begun = { op: "refresh", urn: of, old: state(clean), new: state(clean) };
+  const report = look(
+    step("refresh", crontab("bluebird"), state(clean), state(late)),
+    // A component that is begun and does not end has no error.
+    [{ resourcePreEvent: { metadata: { ...begun, urn: urn("Merchant", "acme") } } }],
+    [
+      { resourcePreEvent: { metadata: begun } },
+      { diagnosticEvent: { urn: of, severity: "error", message: "sdk-v2/provider2.go:571: dial tcp: refused" } },
+      {
+        diagnosticEvent: {
+          urn: of,
+          severity: "error",
+          message: `Preview failed: refreshing ${of}: 1 error occurred:\n\t* error connecting to 10.0.0.2\n\n`,
+        },
+      },
+    ],
+    [{ diagnosticEvent: { severity: "error", message: "preview failed" } }],
+    ended("failed"),
+  );
+  expect(report.drift).toMatchObject([{ owner: { name: "bluebird" }, declared: "0 2 * * *", found: "5 3 * * *" }]);
+  expect(report.unseen).toMatchObject([{ urn: of, reason: "error connecting to 10.0.0.2" }]);
+  expect(report.errors).toEqual([]);
+});
+
 test("reasons that differ in the name of a resource alone are one", () => {
   const ids = ["coral", "dahlia"];
   const report = look(
@@ -221,6 +247,26 @@ test("what no up does is said whole, with the statement that does it, in the ter
   for (const line of byHand) expect(renderMarkdown(report)).toContain(line.replace(/^- (.*)$/, "- `$1`"));
   const healed = look(step("update", crontab("coral"), state(late), state(clean)), ended("succeeded"));
   expect(renderText(healed) + renderMarkdown(healed)).not.toContain("By hand");
+});
+
+test("a time with a unit among an owner role's settings is taken away by hand, for no refresh gets past it", () => {
+  const of = urn("Merchant$pulumi-nodejs:dynamic/merchant-jobs:Migrations", "acme-migrations");
+  const side = (differs: object) => ({ type: "x", inputs: { differs } });
+  const settings = "idle_in_transaction_session_timeout=1min\nstatement_timeout=5s\nwork_mem=1GB";
+  const repairs = (role: string, found: string) =>
+    look(
+      step("refresh", of, side({}), side({ [`settings everywhere of role ${role}`]: `nothing => ${found}` })),
+      ended("failed"),
+    ).drift.map(({ repair }) => repair);
+  expect(repairs("merchant_acme_owner", settings)).toEqual([
+    "no up --refresh gets past a time with a unit, which the PostgreSQL provider cannot read: " +
+      'alter role "merchant_acme_owner" reset idle_in_transaction_session_timeout; ' +
+      'alter role "merchant_acme_owner" reset statement_timeout;',
+  ]);
+  for (const other of ["statement_timeout=5000", "work_mem=1GB", "lock_timeout=5s"])
+    expect(repairs("merchant_acme_owner", other)).toEqual([undefined]);
+  // The other roles are ours to read.
+  expect(repairs("merchant_acme_app", settings)).toEqual([undefined]);
 });
 
 test("the CLI's one object is read too, lines of the program's own are passed over, and nothing is said to be nothing", () => {
