@@ -8,6 +8,8 @@ const switches = {
   "preview-only": { type: "boolean" },
   refresh: { type: "boolean", short: "r" },
   diff: { type: "boolean" },
+  // The CLI cuts long values without it; this engine shows them whole.
+  "show-full-output": { type: "boolean" },
   json: { type: "boolean", short: "j" },
   "expect-no-changes": { type: "boolean" },
   "target-dependents": { type: "boolean" },
@@ -45,7 +47,7 @@ export interface CommandLine {
 }
 
 const COMMON: readonly string[] = ["cwd", "stack", "color", "non-interactive"];
-const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "parallel"];
+const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "parallel", "show-full-output"];
 const RUN: readonly string[] = [...PLAN, "yes", "skip-preview", "preview-only"];
 /** The flags that each command takes; the CLI has others, which are refused by name. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { killAtStatement, recover } from "../kill-case.ts";
+import { unaligned } from "../drift/sections.ts";
 import { type Outcome, makeProject, type Project } from "../project.ts";
 import { type Proxy, startProxy } from "../proxy.ts";
 import { dropMerchantLeftovers, freshName, superuserClient, testServer } from "../server.ts";
@@ -175,7 +176,8 @@ test("a cell is paused by one line for each merchant, and drift of a paused one 
   const paused = { ...tighter, [a]: { jobs: { lot_expiry: { enabled: false } } } };
   // Without waves: a pause in a hurry waits for no gate.
   project.setMerchants(paused, { cell: { suspended: true } });
-  const { out, err } = await project.pulumi("preview", "--diff");
+  const preview = await project.pulumi("preview", "--diff");
+  const [out, err] = [unaligned(preview.out), preview.err];
   expect(out + err).toContain("cell home is suspended: the jobs of its 5 merchants rest");
   expect(out.match(/~ suspended: +false => true/g)).toHaveLength(4);
   expect(out.match(/~ active: +true => false/g)).toHaveLength(1);
@@ -187,6 +189,6 @@ test("a cell is paused by one line for each merchant, and drift of a paused one 
   await ask("cron", "update cron.job set active = true where jobname = $1", [`${e}:lot_expiry`]);
   const look = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
   expect(look.status).toBe(7);
-  expect(look.out).toContain("resumed: true");
+  expect(unaligned(look.out)).toContain("resumed: true");
   expect(look.out).not.toContain("~ active");
 });
