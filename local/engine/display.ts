@@ -32,10 +32,13 @@ export function displayEvents(settings: DisplaySettings): Events {
   };
 
   const showStep = (step: Step, seconds: number) => {
-    const op = step.op === "refresh" ? (step.found ?? "same") : step.op;
+    const found = step.op === "refresh" ? (step.found ?? "same") : step.op;
+    const changes = found === "delete" ? [] : changesOf(step);
+    // A diff shows also what is different in the outputs alone, which no up changes (pkg/backend/display/diff.go,
+    // renderDiffResourceOutputsEvent).
+    const op = found === "same" && step.op === "refresh" && diff && changes.length > 0 ? "update" : found;
     if (op === "same") return;
     const sign = SIGNS[op];
-    const changes = op === "delete" ? [] : changesOf(step);
     const time = planning || seconds < 0.1 ? "" : ` (${seconds.toFixed(1)} s)`;
     const what =
       step.op === "refresh" ? `refresh: ${op === "delete" ? "it is gone" : "it is different"}` : verb(op, planning);

@@ -7,6 +7,7 @@ import { REGION } from "../aws/rds-api.ts";
 import { testSecret } from "../aws/secrets.ts";
 import { startWorld, type World } from "../aws/world.ts";
 import { killWhen, recover } from "../kill-case.ts";
+import { unaligned } from "../drift/sections.ts";
 import { makeProject, type Outcome, type Project } from "../project.ts";
 import { connectAs, superuserClient, waitFor } from "../server.ts";
 
@@ -124,7 +125,7 @@ test("with appLogin: secret an up that is killed between a secret and its passwo
   expect((await recover(project)).status).toBe(0);
   const { status, out, err } = await up("--diff");
   expect(status, err + out).toBe(0);
-  expect(out).toContain(`name: "${APP_SECRET}"`);
+  expect(unaligned(out)).toContain(`name: "${APP_SECRET}"`);
   expect(await secret.fields()).toMatchObject({ password, dbname: "merchant_acme" });
   await logIn("acme");
   await logIn("bluebird");

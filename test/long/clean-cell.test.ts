@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { workIn } from "../drift/at-work.ts";
+import { sectionsOf } from "../drift/sections.ts";
 import { budgetOf } from "../long-budget.ts";
 import { makeProject } from "../project.ts";
 import { startOwnServer } from "../server.ts";
@@ -29,6 +30,7 @@ test("twenty merchants with running jobs and an application that migrates its ow
         looks += 1;
         const { status, out, err } = await project.pulumi("preview", "--refresh", "--diff", "--expect-no-changes");
         expect(status, `look ${looks}:\n${err}${out}`).toBe(0);
+        expect([...sectionsOf(out).keys()], `look ${looks}:\n${out}`).toEqual([]);
       }
       process.stdout.write(`looks at a cell at work: ${String(looks)} of ${String(LOOKS)}\n`);
     } finally {
