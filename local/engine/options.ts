@@ -45,14 +45,14 @@ export interface CommandLine {
 }
 
 const COMMON: readonly string[] = ["cwd", "stack", "color", "non-interactive"];
-const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "parallel"];
-const RUN: readonly string[] = [...PLAN, "yes", "skip-preview", "preview-only"];
-/** The flags that each command takes; the CLI has others, which are refused by name. */
+const PLAN: readonly string[] = ["diff", "json", "parallel"];
+const RUN: readonly string[] = [...PLAN, "yes", "skip-preview"];
+/** The flags that each command takes, all of them the CLI's; it has others, which are refused by name. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  preview: [...PLAN, "refresh"],
-  up: [...RUN, "refresh"],
-  refresh: RUN,
-  destroy: [...RUN, "refresh", "target", "target-dependents"],
+  preview: [...PLAN, "expect-no-changes", "refresh"],
+  up: [...RUN, "expect-no-changes", "refresh"],
+  refresh: [...RUN, "expect-no-changes", "preview-only"],
+  destroy: [...RUN, "preview-only", "refresh", "target", "target-dependents"],
   cancel: ["yes"],
   "config set": ["secret"],
   "config get": [],
