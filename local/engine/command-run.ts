@@ -163,7 +163,7 @@ async function onePass(
 }
 
 function eventsFor(line: CommandLine, terminal: Terminal, planning: boolean, kind: Kind): Events {
-  if (line.flag("json")) return jsonEvents(planning, terminal.out);
+  if (line.flag("json")) return jsonEvents(planning, kind === "refresh", terminal.out);
   const titles = {
     update: ["Previewing update", "Updating"],
     refresh: ["Previewing refresh", "Refreshing"],
