@@ -59,7 +59,6 @@ export async function runCommand(
     const settings = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
     early = startProcesses(settings);
     const context = { ...settings, deployment: await openDeploymentOf(stack) };
-    if (!json) warnOfPending(context.deployment, terminal);
     const previewed = planOnly || !line.flag("skip-preview");
     if (previewed) {
       const preview = await onePass(context, true, false, early);
@@ -126,6 +125,8 @@ async function onePass(
   // Of operations that an earlier run left, the CLI keeps only creations: those alone may have made what nobody knows.
   const start = { ...deployment, pending: deployment.pending.filter((p) => p.type === "creating") };
   const recorder = dryRun ? undefined : await JournalRecorder.open(files, project.name, stored, start, stack.crypter);
+  // As the CLI does not warn who looks or refreshes first (deployment_executor.go, Execute).
+  if (!dryRun && kind !== "refresh" && !line.flag("refresh")) warnOfPending(deployment, events);
   const parallel = line.parallel ?? 4 * availableParallelism();
   const began = performance.now();
   try {
@@ -188,13 +189,11 @@ function exitOf(stop: Stop): number {
   return stop.reason === "canceled" ? CANCELED_EXIT : 1;
 }
 
-function warnOfPending({ pending }: Deployment, terminal: Terminal): void {
-  const creating = pending.filter((p) => p.type === "creating");
-  if (creating.length === 0) return;
-  terminal.err(
-    `warning: an earlier run was interrupted while it created these; they may exist without being in the state. \`npm run recover\` looks for them:\n` +
-      creating.map((p) => `  ${p.resource.urn}\n`).join(""),
-  );
+function warnOfPending({ pending }: Deployment, events: Events): void {
+  if (pending.length === 0) return;
+  const list = pending.map(({ type, resource }) => `  ${resource.urn}, interrupted while ${type}`).join("\n");
+  const text = `what an earlier run was interrupted in may be done or not; \`npm run recover\` looks for it:\n${list}`;
+  events.message("warning", "", text);
 }
 
 async function confirm(kind: Kind, stop: Stop): Promise<boolean> {
