@@ -21,7 +21,10 @@ import { openDeployment } from "./state-file.ts";
 
 /** The CLI's exit status when changes came where none were expected. */
 const CHANGES_EXIT = 7;
-const CANCELED_EXIT = 130;
+/** After an error, and after Ctrl-C where what was running has been finished and saved. */
+const FAILED_EXIT = 1;
+/** After a second one. */
+const KILLED_EXIT = 8;
 
 type Kind = PassSettings["kind"];
 
@@ -45,7 +48,7 @@ export async function runCommand(
   const planOnly = command === "preview" || line.flag("preview-only");
   if (!planOnly && !yes && !(terminal.interactive && !json)) {
     throw new EngineError(
-      "usage",
+      "unconfirmed",
       `${command === "update" ? "up" : command} changes things: pass --yes to go on without being asked`,
     );
   }
@@ -62,13 +65,13 @@ export async function runCommand(
     const previewed = planOnly || !line.flag("skip-preview");
     if (previewed) {
       const preview = await onePass(context, true, false, early);
-      if (!preview.succeeded) return exitOf(stop);
+      if (!preview.succeeded) return FAILED_EXIT;
       if (planOnly) return expected(preview, line, terminal, "proposed");
       assertSupported(preview.unsupported);
-      if (!yes && !(await confirm(kind, stop))) return exitOf(stop);
+      if (!yes && !(await confirm(kind, stop))) return FAILED_EXIT;
     }
     const result = await onePass(context, false, previewed, previewed ? startProcesses(context) : early);
-    if (!result.succeeded) return exitOf(stop);
+    if (!result.succeeded) return FAILED_EXIT;
     return expected(result, line, terminal, "made");
   } finally {
     early?.close();
@@ -185,10 +188,6 @@ function expected(result: PassResult, line: CommandLine, terminal: Terminal, ver
   return CHANGES_EXIT;
 }
 
-function exitOf(stop: Stop): number {
-  return stop.reason === "canceled" ? CANCELED_EXIT : 1;
-}
-
 function warnOfPending({ pending }: Deployment, events: Events): void {
   if (pending.length === 0) return;
   const list = pending.map(({ type, resource }) => `  ${resource.urn}, interrupted while ${type}`).join("\n");
@@ -214,7 +213,7 @@ async function confirm(kind: Kind, stop: Stop): Promise<boolean> {
 function listenForSignals(stop: Stop, terminal: Terminal): () => void {
   let asked = false;
   const onSignal = () => {
-    if (asked) process.exit(CANCELED_EXIT);
+    if (asked) process.exit(KILLED_EXIT);
     asked = true;
     terminal.err("stopping: what is running is finished and saved first; once more ends at once\n");
     stop.now("canceled");

@@ -32,7 +32,8 @@ export function jsonEvents(planning: boolean, refreshes: boolean, write: (text: 
     message,
     summary({ result, durationSeconds, changes }) {
       // After the reasons comes a message about the run as a whole (deployment_executor.go, reportExecResult).
-      if (stepFailed) message("error", "", `${planning ? "preview" : "update"} failed`);
+      const end = result === "canceled" ? "canceled" : stepFailed ? "failed" : undefined;
+      if (end) message("error", "", `${planning ? "preview" : "update"} ${end}`);
       emit({
         summaryEvent: {
           maybeCorrupt: false,
@@ -40,7 +41,8 @@ export function jsonEvents(planning: boolean, refreshes: boolean, write: (text: 
           resourceChanges: changes,
           PolicyPacks: {},
           isPreview: planning,
-          result,
+          // To the CLI a run that Ctrl-C ended has failed.
+          result: result === "canceled" ? "failed" : result,
         },
       });
     },

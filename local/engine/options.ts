@@ -62,6 +62,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   "stack ls": [],
   help: [],
 };
+/** How many words may follow the command; none if nothing is said. */
+const WORDS: Readonly<Record<string, number>> = { "stack init": 1, cancel: 1, "config set": 2, "config get": 1 };
 const GROUPS: readonly string[] = ["stack", "config"];
 
 /** Reads the command line; a command or flag that the engine does not know is an error that says which it knows. */
@@ -94,6 +96,9 @@ export function parseCommandLine(args: readonly string[]): { readonly command: s
   const wrong = Object.keys(parsed.values).find((name) => !COMMON.includes(name) && !allowed.includes(name));
   if (wrong) throw refusal(`the flag --${wrong} of ${command}`);
   const words = grouped ? rest : second === undefined ? [] : [second, ...rest];
+  const most = WORDS[command] ?? 0;
+  if (words.length > most)
+    throw new EngineError("usage", `${command} takes ${most} words, and here are ${words.length}: ${words.join(" ")}`);
   return { command, line: lineOf(words, parsed.values) };
 }
 

@@ -120,7 +120,7 @@ describe.concurrent("what people see", { timeout: TIMEOUT }, () => {
   test("what is asked for without --yes and without a terminal to ask is not done", () =>
     withKitProject(async (project) => {
       const { status, err } = await project.run("up");
-      expect(status).toBe(1);
+      expect(status).toBe(2);
       expect(err).toContain("--yes");
     }));
 });
