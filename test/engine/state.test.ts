@@ -56,6 +56,25 @@ describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
       }
     }));
 
+  test("may have notes of the CLI in a provider, which are no change (pkg/resource/deploy/providers/registry.go, internalKey)", () =>
+    withKitProject(
+      async (project) => {
+        await project.run(...up);
+        const exported = JSON.parse((await project.run("stack", "export")).out) as {
+          deployment: { resources: { type: string; inputs: object; outputs: object }[] };
+        };
+        const provider = exported.deployment.resources.find((r) => r.type === "pulumi:providers:postgresql");
+        if (!provider) throw new Error("the program of this kit has a provider");
+        provider.inputs = { ...provider.inputs, __internal: {} };
+        provider.outputs = { ...provider.outputs, __internal: {} };
+        project.write("exported.json", exported);
+        expect((await project.run("stack", "import", "--file", "exported.json")).status).toBe(0);
+        expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
+      },
+      "conformance-postgresql",
+      { PGHOST: "127.0.0.1", PGPORT: "1", PGUSER: "nobody", PGPASSWORD: "none" },
+    ));
+
   test("is not lost to an import of what holds no deployment", () =>
     withKitProject(async (project) => {
       project.write("plan.json", secretive);
