@@ -52,7 +52,8 @@ export async function create(run: Run, next: ResourceState, provider: Provider):
 
 /** Leaves the resource as it is; what the state says of it may still change. */
 export async function same(run: Run, old: ResourceState, next: ResourceState): Promise<ResourceState> {
-  const kept = { ...next, id: old.id, outputs: old.outputs, created: old.created, modified: old.modified };
+  // An input that became a secret makes the output of that name one, though nothing else changed (step_executor.go).
+  const kept = withOutputs({ ...next, id: old.id, created: old.created, modified: old.modified }, old.outputs);
   await takeStep(run, { op: "same", urn: next.urn, old, new: kept }, async () => {
     if (!run.dryRun && mustWrite(old, kept)) await run.recorder.put(kept);
     return { op: "same", urn: next.urn, old, new: kept };

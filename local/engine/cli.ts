@@ -2,7 +2,7 @@
 import { enableCompileCache } from "node:module";
 
 import type { Terminal } from "./command-run.ts";
-import { EngineError, messageOf } from "./errors.ts";
+import { EngineError, exitStatusOf, messageOf } from "./errors.ts";
 import { inColor, parseCommandLine, USAGE } from "./options.ts";
 import type { CommandLine } from "./options.ts";
 
@@ -45,5 +45,5 @@ try {
   // What is no EngineError is a mistake of the engine itself, and its stack is what helps to find it.
   const text = error instanceof EngineError ? error.message : ((error as Error).stack ?? messageOf(error));
   process.stderr.write(`error: ${text}\n`);
-  process.exitCode = 1;
+  process.exitCode = exitStatusOf(error);
 }

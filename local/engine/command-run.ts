@@ -21,7 +21,10 @@ import { openDeployment } from "./state-file.ts";
 
 /** The CLI's exit status when changes came where none were expected. */
 const CHANGES_EXIT = 7;
-const CANCELED_EXIT = 130;
+/** After an error, and after Ctrl-C where what was running has been finished and saved. */
+const FAILED_EXIT = 1;
+/** After a second one. */
+const KILLED_EXIT = 8;
 
 type Kind = PassSettings["kind"];
 
@@ -45,7 +48,7 @@ export async function runCommand(
   const planOnly = command === "preview" || line.flag("preview-only");
   if (!planOnly && !yes && !(terminal.interactive && !json)) {
     throw new EngineError(
-      "usage",
+      "unconfirmed",
       `${command === "update" ? "up" : command} changes things: pass --yes to go on without being asked`,
     );
   }
@@ -59,17 +62,16 @@ export async function runCommand(
     const settings = { kind, line, stack, stop, terminal, config: await openConfig(stack) };
     early = startProcesses(settings);
     const context = { ...settings, deployment: await openDeploymentOf(stack) };
-    if (!json) warnOfPending(context.deployment, terminal);
     const previewed = planOnly || !line.flag("skip-preview");
     if (previewed) {
       const preview = await onePass(context, true, false, early);
-      if (!preview.succeeded) return exitOf(stop);
+      if (!preview.succeeded) return FAILED_EXIT;
       if (planOnly) return expected(preview, line, terminal, "proposed");
       assertSupported(preview.unsupported);
-      if (!yes && !(await confirm(kind, stop))) return exitOf(stop);
+      if (!yes && !(await confirm(kind, stop))) return FAILED_EXIT;
     }
     const result = await onePass(context, false, previewed, previewed ? startProcesses(context) : early);
-    if (!result.succeeded) return exitOf(stop);
+    if (!result.succeeded) return FAILED_EXIT;
     return expected(result, line, terminal, "made");
   } finally {
     early?.close();
@@ -126,6 +128,8 @@ async function onePass(
   // Of operations that an earlier run left, the CLI keeps only creations: those alone may have made what nobody knows.
   const start = { ...deployment, pending: deployment.pending.filter((p) => p.type === "creating") };
   const recorder = dryRun ? undefined : await JournalRecorder.open(files, project.name, stored, start, stack.crypter);
+  // As the CLI does not warn who looks or refreshes first (deployment_executor.go, Execute).
+  if (!dryRun && kind !== "refresh" && !line.flag("refresh")) warnOfPending(deployment, events);
   const parallel = line.parallel ?? 4 * availableParallelism();
   const began = performance.now();
   try {
@@ -163,7 +167,7 @@ async function onePass(
 }
 
 function eventsFor(line: CommandLine, terminal: Terminal, planning: boolean, kind: Kind): Events {
-  if (line.flag("json")) return jsonEvents(planning, terminal.out);
+  if (line.flag("json")) return jsonEvents(planning, kind === "refresh", terminal.out);
   const titles = {
     update: ["Previewing update", "Updating"],
     refresh: ["Previewing refresh", "Refreshing"],
@@ -184,17 +188,11 @@ function expected(result: PassResult, line: CommandLine, terminal: Terminal, ver
   return CHANGES_EXIT;
 }
 
-function exitOf(stop: Stop): number {
-  return stop.reason === "canceled" ? CANCELED_EXIT : 1;
-}
-
-function warnOfPending({ pending }: Deployment, terminal: Terminal): void {
-  const creating = pending.filter((p) => p.type === "creating");
-  if (creating.length === 0) return;
-  terminal.err(
-    `warning: an earlier run was interrupted while it created these; they may exist without being in the state. \`npm run recover\` looks for them:\n` +
-      creating.map((p) => `  ${p.resource.urn}\n`).join(""),
-  );
+function warnOfPending({ pending }: Deployment, events: Events): void {
+  if (pending.length === 0) return;
+  const list = pending.map(({ type, resource }) => `  ${resource.urn}, interrupted while ${type}`).join("\n");
+  const text = `what an earlier run was interrupted in may be done or not; \`npm run recover\` looks for it:\n${list}`;
+  events.message("warning", "", text);
 }
 
 async function confirm(kind: Kind, stop: Stop): Promise<boolean> {
@@ -215,7 +213,7 @@ async function confirm(kind: Kind, stop: Stop): Promise<boolean> {
 function listenForSignals(stop: Stop, terminal: Terminal): () => void {
   let asked = false;
   const onSignal = () => {
-    if (asked) process.exit(CANCELED_EXIT);
+    if (asked) process.exit(KILLED_EXIT);
     asked = true;
     terminal.err("stopping: what is running is finished and saved first; once more ends at once\n");
     stop.now("canceled");

@@ -8,6 +8,7 @@ import { crypterOf } from "./secrets.ts";
 import { readStackFile, writeConfig } from "./stack-config.ts";
 import { findStack, openConfig, openStack, selectStack } from "./stack.ts";
 import { clearLocks, listStacks, lockStack, markBackend } from "./stack-store.ts";
+import { missingIn } from "./resource-state.ts";
 import { openDeployment, parseDeployment, sealDeployment } from "./state-file.ts";
 import type { UntypedDeployment } from "./state-file.ts";
 import { hasSecret, isSecret, mapParts, SECRET, SIGNATURE, withoutSecrets } from "./values.ts";
@@ -82,6 +83,9 @@ async function importState(line: CommandLine, env: NodeJS.ProcessEnv, terminal: 
         `${foreign.urn} belongs to another stack than ${place.project.name}/${place.name}; --force imports it nevertheless`,
       );
     }
+    const missing = missingIn(deployment.resources);
+    if (missing && !line.flag("force"))
+      throw new EngineError("state", `${missing[0]} needs ${missing[1]}, which is not there; --force imports it so`);
     const source = crypter ? () => Promise.resolve(crypter) : stack.crypter;
     await saveState(place.files, place.project.name, deployment, salt, source);
     // A journal of the state before would not be taken for one of this; it only confuses.

@@ -1,7 +1,7 @@
 import type { Events, Operation, Severity, StackOutputs, Step, Summary } from "./events.ts";
 import { CHANGE_SIGNS, describeChanges, diffProps, showValue } from "./property-diff.ts";
 import type { Change } from "./property-diff.ts";
-import { changesOf } from "./step-changes.ts";
+import { changesOf, outputChangesOf } from "./step-changes.ts";
 import { nameOf, typeOf } from "./urn.ts";
 
 const SIGNS: Readonly<Record<Operation, string>> = {
@@ -33,12 +33,13 @@ export function displayEvents(settings: DisplaySettings): Events {
 
   const showStep = (step: Step, seconds: number) => {
     const found = step.op === "refresh" ? (step.found ?? "same") : step.op;
-    const changes = found === "delete" ? [] : changesOf(step);
     // A diff shows also what is different in the outputs alone, which no up changes (pkg/backend/display/diff.go,
     // renderDiffResourceOutputsEvent).
-    const op = found === "same" && step.op === "refresh" && diff && changes.length > 0 ? "update" : found;
+    const alone = found === "same" && step.op === "refresh" && diff ? outputChangesOf(step) : [];
+    const op = alone.length > 0 ? "update" : found;
     if (op === "same") return;
     const sign = SIGNS[op];
+    const changes = alone.length > 0 ? alone : op === "delete" ? [] : changesOf(step);
     const time = planning || seconds < 0.1 ? "" : ` (${seconds.toFixed(1)} s)`;
     const what =
       step.op === "refresh" ? `refresh: ${op === "delete" ? "it is gone" : "it is different"}` : verb(op, planning);

@@ -6,8 +6,9 @@ import { isSecret, mapParts } from "./values.ts";
 import type { Json, Props } from "./values.ts";
 
 /** Events as lines of JSON in the CLI's form (sdk/go/common/apitype/events.go), those that summaries and tests read. */
-export function jsonEvents(planning: boolean, write: (text: string) => void): Events {
+export function jsonEvents(planning: boolean, refreshes: boolean, write: (text: string) => void): Events {
   let sequence = 0;
+  let stepFailed = false;
   const emit = (event: Readonly<Record<string, unknown>>) => {
     write(`${JSON.stringify({ sequence: sequence++, timestamp: Math.floor(Date.now() / 1000), ...event })}\n`);
   };
@@ -19,15 +20,21 @@ export function jsonEvents(planning: boolean, write: (text: string) => void): Ev
       emit({ resourcePreEvent: { metadata: metadataOf(step), ...(planning && { planning }) } });
     },
     finished(step) {
-      emit({ resOutputsEvent: { metadata: metadataOf(step), ...(planning && { planning }) } });
+      // What only refreshes ends each step under the name of what it found (pkg/engine/update.go, OnResourceStepPost).
+      const op = refreshes ? (step.found ?? step.op) : step.op;
+      emit({ resOutputsEvent: { metadata: { ...metadataOf(step), op }, ...(planning && { planning }) } });
     },
     failed(step, text) {
+      stepFailed = true;
       // Of a preview's failed step there is the message alone (pkg/engine, previewActions.OnResourceStepPost).
       message("error", step.urn, planning ? `Preview failed: ${text}` : text);
       if (!planning) emit({ resOpFailedEvent: { metadata: metadataOf(step), status: 0, steps: 0 } });
     },
     message,
     summary({ result, durationSeconds, changes }) {
+      // After the reasons comes a message about the run as a whole (deployment_executor.go, reportExecResult).
+      const end = result === "canceled" ? "canceled" : stepFailed ? "failed" : undefined;
+      if (end) message("error", "", `${planning ? "preview" : "update"} ${end}`);
       emit({
         summaryEvent: {
           maybeCorrupt: false,
@@ -35,7 +42,8 @@ export function jsonEvents(planning: boolean, write: (text: string) => void): Ev
           resourceChanges: changes,
           PolicyPacks: {},
           isPreview: planning,
-          result,
+          // To the CLI a run that Ctrl-C ended has failed.
+          result: result === "canceled" ? "failed" : result,
         },
       });
     },

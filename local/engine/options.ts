@@ -47,14 +47,14 @@ export interface CommandLine {
 }
 
 const COMMON: readonly string[] = ["cwd", "stack", "color", "non-interactive"];
-const PLAN: readonly string[] = ["diff", "json", "expect-no-changes", "parallel", "show-full-output"];
-const RUN: readonly string[] = [...PLAN, "yes", "skip-preview", "preview-only"];
-/** The flags that each command takes; the CLI has others, which are refused by name. */
+const PLAN: readonly string[] = ["diff", "json", "parallel"];
+const RUN: readonly string[] = [...PLAN, "yes", "skip-preview"];
+/** The flags that each command takes, all of them the CLI's; it has others, which are refused by name. */
 const FLAGS: Readonly<Record<string, readonly string[]>> = {
-  preview: [...PLAN, "refresh"],
-  up: [...RUN, "refresh"],
-  refresh: RUN,
-  destroy: [...RUN, "refresh", "target", "target-dependents"],
+  preview: [...PLAN, "show-full-output", "expect-no-changes", "refresh"],
+  up: [...RUN, "show-full-output", "expect-no-changes", "refresh"],
+  refresh: [...RUN, "expect-no-changes", "preview-only"],
+  destroy: [...RUN, "show-full-output", "preview-only", "refresh", "target", "target-dependents"],
   cancel: ["yes"],
   "config set": ["secret"],
   "config get": [],
@@ -64,6 +64,8 @@ const FLAGS: Readonly<Record<string, readonly string[]>> = {
   "stack ls": [],
   help: [],
 };
+/** How many words may follow the command; none if nothing is said. */
+const WORDS: Readonly<Record<string, number>> = { "stack init": 1, cancel: 1, "config set": 2, "config get": 1 };
 const GROUPS: readonly string[] = ["stack", "config"];
 
 /** Reads the command line; a command or flag that the engine does not know is an error that says which it knows. */
@@ -96,6 +98,9 @@ export function parseCommandLine(args: readonly string[]): { readonly command: s
   const wrong = Object.keys(parsed.values).find((name) => !COMMON.includes(name) && !allowed.includes(name));
   if (wrong) throw refusal(`the flag --${wrong} of ${command}`);
   const words = grouped ? rest : second === undefined ? [] : [second, ...rest];
+  const most = WORDS[command] ?? 0;
+  if (words.length > most)
+    throw new EngineError("usage", `${command} takes ${most} words, and here are ${words.length}: ${words.join(" ")}`);
   return { command, line: lineOf(words, parsed.values) };
 }
 

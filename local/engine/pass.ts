@@ -11,7 +11,7 @@ import { isSupported } from "./provider-registry.ts";
 import { noRecorder } from "./recorder.ts";
 import { refreshAll } from "./refresh.ts";
 import { registerResource } from "./register.ts";
-import { hasProvider } from "./resource-state.ts";
+import { hasProvider, missingIn } from "./resource-state.ts";
 import type { Deployment, ResourceState } from "./resource-state.ts";
 import { failRun, Stop } from "./run.ts";
 import type { Recorder, Run } from "./run.ts";
@@ -55,6 +55,11 @@ export async function runPass(settings: PassSettings): Promise<PassResult> {
   const { kind, start, dryRun, refresh, stop } = settings;
   const foreign = start.resources.filter((r) => hasProvider(r) && !isSupported(r.type)).map((r) => r.type);
   if (!dryRun || kind !== "update" || refresh) assertSupported(new Set(foreign));
+  const missing = missingIn(start.resources);
+  if (missing) {
+    const way = "repair the state by stack export and import";
+    throw new EngineError("state", `${missing[0]} needs ${missing[1]}, which is not in the state: ${way}`);
+  }
   const replaced = start.resources.find((r) => r.pendingReplacement);
   if (replaced) throw refusal(`${replaced.urn} is in the middle of a replacement`);
 
@@ -156,7 +161,10 @@ function chooseDeletes({ targets, targetDependents }: PassSettings, run: Run): r
   if (targets.length === 0) return all;
   const missing = targets.filter((urn) => !run.olds.has(urn));
   if (missing.length > 0)
-    throw new EngineError("usage", `--target names what is not in the stack: ${missing.join(", ")}`);
+    throw new EngineError(
+      "usage",
+      `--target names what is not in the stack: ${missing.join(", ")}; names and patterns in place of URNs are for the Pulumi CLI`,
+    );
   const chosen = withDependents(new Set(targets), all);
   const dragged = [...chosen].filter((urn) => !targets.includes(urn));
   if (dragged.length > 0 && !targetDependents) {

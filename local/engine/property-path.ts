@@ -1,4 +1,4 @@
-import { equal, isObject } from "./values.ts";
+import { asSecret, isObject, isSecret } from "./values.ts";
 import type { Json, Props } from "./values.ts";
 
 /** The keys of a property path: `a.b`, `a["b.c"]`, `a[0]`, `*` for every key (sdk/go/common/resource/property_path.go). */
@@ -16,29 +16,36 @@ export function parsePropertyPath(path: string): readonly string[] {
  * processIgnoreChanges).
  */
 export function keepOld(news: Props, olds: Props, paths: readonly string[]): Props {
-  return paths.reduce<Props>((props, path) => keep(props, olds, parsePropertyPath(path)) as Props, news);
+  return paths.reduce<Props>((props, path) => keep(props, olds, parsePropertyPath(path), false) as Props, news);
 }
 
-function keep(value: Json | undefined, old: Json | undefined, keys: readonly string[]): Json | undefined {
-  const [key, ...rest] = keys;
-  if (key === undefined) return old;
-  if (key === "*") {
-    const all = new Set([...Object.keys(isObject(value) ? value : {}), ...Object.keys(isObject(old) ? old : {})]);
-    if (!Array.isArray(value))
-      return [...all].reduce<Json | undefined>((kept, one) => keep(kept, old, [one, ...rest]), value);
-    return value.map((part, i) => keep(part as Json, Array.isArray(old) ? (old[i] as Json) : undefined, rest) ?? null);
-  }
+/**
+ * A path is followed as far as both sides have it, and one key beyond what was: that one is removed (properties_path.go,
+ * reset). `hidden` is what was inside of a secret that is none any more.
+ */
+function keep(value: Json, old: Json | undefined, keys: readonly string[], hidden: boolean): Json {
+  if (isSecret(value)) return { ...value, value: keep(value.value, isSecret(old) ? old.value : old, keys, false) };
+  if (isSecret(old)) return keep(value, old.value, keys, true);
+  const [key = "", ...rest] = keys;
+  const kept = (part: Json, before: Json) => {
+    if (rest.length > 0) return keep(part, before, rest, hidden);
+    return hidden ? asSecret(before) : before;
+  };
   if (Array.isArray(value)) {
-    const at = Number(key);
-    const before = Array.isArray(old) ? (old[at] as Json | undefined) : undefined;
-    return value.map((part, i) => (i === at ? (keep(part as Json, before, rest) ?? (part as Json)) : (part as Json)));
+    if (!Array.isArray(old)) return value as readonly Json[];
+    const at = (i: number) => i < old.length && (key === "*" || i === Number(key));
+    return value.map((part: Json, i) => (at(i) ? kept(part, old[i] as Json) : part));
   }
-  if (!isObject(value)) return rest.length === 0 && isObject(old) && value === undefined ? undefined : value;
-  const before = isObject(old) ? old[key] : undefined;
-  // A path that leads nowhere in both is no path; one that is missing on one side is added or removed.
-  if (rest.length > 0 && value[key] === undefined) return value;
-  const kept = keep(value[key], before, rest);
-  if (equal(kept, value[key])) return value;
-  const others = Object.fromEntries(Object.entries(value).filter(([k]) => k !== key));
-  return kept === undefined ? others : { ...others, [key]: kept };
+  if (!isObject(value) || (!isObject(old) && (rest.length > 0 || key === "*"))) return value;
+  const before = isObject(old) ? old : {};
+  const named = key === "*" ? Object.keys(rest.length > 0 ? value : { ...value, ...before }) : [key];
+  return named.reduce<Props>((props, name) => {
+    const { [name]: part, ...others } = props;
+    const was = before[name];
+    if (rest.length > 0) {
+      if (part === undefined || (key === "*" && was === undefined)) return props;
+      return { ...others, [name]: keep(part, was, rest, hidden) };
+    }
+    return was === undefined ? others : { ...others, [name]: kept(null, was) };
+  }, value);
 }

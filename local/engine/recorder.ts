@@ -1,4 +1,3 @@
-import { EngineError } from "./errors.ts";
 import { Journal, readJournal, replay } from "./journal.ts";
 import type { JournalEntry } from "./journal.ts";
 import type { Deployment, PendingOperation, ResourceState } from "./resource-state.ts";
@@ -87,7 +86,10 @@ export class JournalRecorder implements Recorder {
     this.#journal = new Journal(files.journal, digest);
   }
 
-  /** What a killed run left in its journal is written into the state file before a new journal takes its place. */
+  /**
+   * What a killed run left in its journal is written into the state file before a new journal takes its place; so is what
+   * the run does not take over of pending operations, though it may change nothing.
+   */
   static async open(
     files: StackFiles,
     project: string,
@@ -96,7 +98,9 @@ export class JournalRecorder implements Recorder {
     source: CrypterSource,
   ): Promise<JournalRecorder> {
     const { salt } = stored.raw;
-    const digest = stored.entries.length > 0 ? await saveState(files, project, start, salt, source) : stored.digest;
+    const { pending } = openDeployment(stored.raw, undefined);
+    const stale = stored.entries.length > 0 || start.pending.length < pending.length;
+    const digest = stale ? await saveState(files, project, start, salt, source) : stored.digest;
     return new JournalRecorder(files, project, start, salt, source, digest);
   }
 
@@ -106,20 +110,14 @@ export class JournalRecorder implements Recorder {
     this.#snapshot.begin(id, operation);
     await this.#add({ begin: id, operation });
     let outcome: Outcome = {};
-    let known = true;
     try {
       const done = await work();
       outcome = done;
       return done;
-    } catch (error) {
-      // A provider that died may have done its work: the operation stays pending, and recovery looks for what it made.
-      known = !(error instanceof EngineError && error.code === "provider");
-      throw error;
     } finally {
-      if (known) {
-        this.#snapshot.end(id, outcome);
-        await this.#add({ end: id, put: outcome.put, drop: outcome.drop });
-      }
+      // An operation that failed is at its end, whatever its provider has done meanwhile (pkg/engine/journal_snapshot.go).
+      this.#snapshot.end(id, outcome);
+      await this.#add({ end: id, put: outcome.put, drop: outcome.drop });
     }
   }
 

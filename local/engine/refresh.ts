@@ -81,12 +81,6 @@ function invert(detailed: Readonly<Record<string, PropertyChange>>): Record<stri
 function rebuild(olds: readonly ResourceState[], results: ReadonlyMap<string, Refreshed>): readonly ResourceState[] {
   const left = olds.filter((old) => results.get(old.urn) !== undefined);
   const there = new Set(left.map((state) => state.urn));
-  const byUrn = new Map(olds.map((state) => [state.urn, state]));
-  const parentOf = (state: ResourceState): string => {
-    let parent = state.parent ?? "";
-    while (parent !== "" && !there.has(parent)) parent = byUrn.get(parent)?.parent ?? "";
-    return parent;
-  };
   return left.map((old) => {
     const state = results.get(old.urn) ?? old;
     const keep = (urns: readonly string[] | null | undefined) => (urns ?? []).filter((urn) => there.has(urn));
@@ -95,7 +89,8 @@ function rebuild(olds: readonly ResourceState[], results: ReadonlyMap<string, Re
     );
     return {
       ...state,
-      parent: parentOf(state),
+      // Nor is the parent's parent taken in the place of one that is gone (undangleParentResources).
+      parent: there.has(state.parent ?? "") ? state.parent : undefined,
       dependencies: keep(state.dependencies),
       propertyDependencies: Object.fromEntries(properties.filter(([, urns]) => urns.length > 0)),
     };

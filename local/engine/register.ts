@@ -96,8 +96,10 @@ async function diffResource(
   inputs: Props,
   provider: Provider,
 ): Promise<DiffResult> {
-  const unchanged = (a: Props | undefined, b: Props) => equal(plainProps(a ?? {}), plainProps(b));
-  if (!hasProvider(goal)) return { changes: unchanged(old.inputs, inputs) ? "none" : "some", replaces: [] };
+  // In a provider the CLI keeps notes of its own (providers/registry.go, internalKey).
+  const olds = Object.fromEntries(Object.entries(old.inputs ?? {}).filter(([key]) => key !== "__internal"));
+  const unchanged = (a: Props, b: Props) => equal(plainProps(a), plainProps(b));
+  if (!hasProvider(goal)) return { changes: unchanged(olds, inputs) ? "none" : "some", replaces: [] };
   if (providerReplaced(old.provider ?? "", goal.provider)) {
     throw refusal(
       `${goal.urn} moves from the provider ${String(old.provider)} to ${goal.provider}, which would replace it`,
@@ -108,7 +110,7 @@ async function diffResource(
     throw refusal(`${goal.urn}: a change of ${diff.replaces.join(", ")} would replace it (delete it and make another)`);
   }
   if (diff.changes !== "unknown") return diff;
-  return { ...diff, changes: unchanged(old.inputs, inputs) ? "none" : "some" };
+  return { ...diff, changes: unchanged(old.inputs ?? {}, inputs) ? "none" : "some" };
 }
 
 /** Another default provider is an upgrade of the SDK, and a provider of the same name is the same one, whatever its id. */

@@ -66,6 +66,16 @@ export function neededBy(state: ResourceState): readonly string[] {
   return [...needed];
 }
 
+/** A resource that needs what is not there, and what that is: the CLI uses no such state (snapshot.go, VerifyIntegrity). */
+export function missingIn(resources: readonly ResourceState[]): readonly [urn: string, needed: string] | undefined {
+  const there = new Set(resources.map(({ urn }) => urn));
+  for (const state of resources) {
+    const needed = neededBy(state).find((urn) => !there.has(urn));
+    if (needed !== undefined) return [state.urn, needed];
+  }
+  return undefined;
+}
+
 /** Whether a provider makes this resource: it is custom and no provider itself. */
 export function hasProvider(state: Pick<ResourceState, "custom" | "type">): boolean {
   return state.custom && !isProviderType(state.type);

@@ -50,9 +50,11 @@ export function findStack(line: CommandLine, env: NodeJS.ProcessEnv, named?: str
   if (!given) {
     const known = listStacks(folder, project.name);
     const way = known.length > 0 ? `name one by --stack: ${known.join(", ")}` : "make one by `stack init dev`";
-    throw new EngineError("usage", `no stack is selected; ${way}`);
+    throw new EngineError("no-stack", `no stack is selected; ${way}`);
   }
-  const name = given.split("/").at(-1) ?? given;
+  const [name = "", ...above] = given.split("/").reverse();
+  if (above.length > 0 && above.at(-1) !== "organization")
+    throw new EngineError("usage", `"${given}": in files a stack is <name> or organization/${project.name}/<name>`);
   if (!/^[A-Za-z0-9_.-]{1,100}$/.test(name)) {
     throw new EngineError(
       "usage",
@@ -76,7 +78,7 @@ export function readStack(place: StackPlace): ReadStack {
     const known = listStacks(place.folder, place.project.name);
     const others = known.length > 0 ? ` (there are: ${known.join(", ")})` : "";
     throw new EngineError(
-      "state",
+      "no-stack",
       `no stack named '${place.name}' in ${place.folder}${others}; make it by \`stack init ${place.name}\``,
     );
   }

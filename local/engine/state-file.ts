@@ -18,7 +18,7 @@ import { sortResources } from "./resource-state.ts";
 import type { Deployment, PendingOperation, ResourceState } from "./resource-state.ts";
 import { decryptSecrets, encryptSecrets } from "./secrets.ts";
 import type { Crypter } from "./secrets.ts";
-import { SECRET } from "./values.ts";
+import { isObject, SECRET } from "./values.ts";
 import type { Json } from "./values.ts";
 
 /** The version of the deployment format that is read and written (sdk/go/common/apitype/core.go, DeploymentV3). */
@@ -58,7 +58,9 @@ export function parseDeployment(untyped: Partial<UntypedDeployment>, where: stri
       `${where} needs the features ${features.join(", ")}; use the Pulumi CLI for this stack`,
     );
   }
-  const deployment = untyped.deployment ?? {};
+  const { deployment } = untyped;
+  if (!isObject(deployment as Json | undefined) || deployment === undefined)
+    throw new EngineError("state", `${where} holds no deployment`);
   const provider = deployment["secrets_providers"] as { type?: string; state?: { salt?: string } } | undefined;
   if (provider?.type && provider.type !== "passphrase") {
     throw new EngineError(

@@ -3,6 +3,11 @@ import { diffPaths, diffProps } from "./property-diff.ts";
 import type { Change } from "./property-diff.ts";
 import type { Props } from "./values.ts";
 
+/** What a refresh found otherwise in the outputs. */
+export function outputChangesOf({ old, new: next }: Step): readonly Change[] {
+  return next ? diffProps(old?.outputs ?? {}, next.outputs ?? {}) : [];
+}
+
 /**
  * The properties that a step changes, as the CLI shows them: for an update old against new inputs, for a refresh the inputs in
  * the state against those found, and where the inputs say nothing the outputs.

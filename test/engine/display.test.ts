@@ -1,9 +1,23 @@
 import { describe, expect, test } from "vitest";
 
+import { displayEvents } from "../../local/engine/display.ts";
 import { withKitProject } from "./project.ts";
 
 const TIMEOUT = 600_000;
 const up = ["up", "--yes", "--skip-preview"];
+
+/** The parts of the events that these tests look at. */
+interface SeenEvent {
+  readonly resOutputsEvent?: { readonly metadata: { readonly op: string; readonly urn: string } };
+  readonly diagnosticEvent?: { readonly severity: string; readonly urn?: string; readonly message: string };
+  readonly summaryEvent?: { readonly resourceChanges: unknown };
+}
+
+const eventsIn = (out: string) =>
+  out
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as SeenEvent);
 
 describe.concurrent("what people see", { timeout: TIMEOUT }, () => {
   test("one line for each changed resource, the changed properties with --diff, secrets masked, and the counts", () =>
@@ -59,21 +73,89 @@ describe.concurrent("what people see", { timeout: TIMEOUT }, () => {
     withKitProject(async (project) => {
       project.write("plan.json", [{ name: "a", inputs: { key: "a", token: "hush-hush" }, secrets: ["token"] }]);
       const { out } = await project.run(...up, "--json");
-      const events = out
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line) as Record<string, { resourceChanges?: unknown }>);
+      const events = eventsIn(out);
       expect(events.map((event) => Object.keys(event).at(-1))).toEqual([
         ...["resourcePreEvent", "resOutputsEvent", "resourcePreEvent", "resOutputsEvent", "summaryEvent"],
       ]);
-      expect(events.at(-1)?.["summaryEvent"]).toMatchObject({ result: "succeeded", resourceChanges: { create: 2 } });
+      expect(events.at(-1)?.summaryEvent).toMatchObject({ result: "succeeded", resourceChanges: { create: 2 } });
       expect(out).not.toContain("hush-hush");
+    }));
+
+  test("what only refreshes ends each step in the events under the name of what it found (pkg/engine/update.go, OnResourceStepPost)", () =>
+    withKitProject(async (project) => {
+      const names = ["kept", "changed", "lost"];
+      project.write(
+        "plan.json",
+        names.map((name) => ({ name, inputs: { key: name } })),
+      );
+      await project.run(...up);
+      project.write("world.json", { "id-kept": { key: "kept" }, "id-changed": { key: "changed", size: 1 } });
+      const ends = async (...words: string[]) => {
+        const { out } = await project.run(...words, "--json");
+        const ended = eventsIn(out).flatMap(({ resOutputsEvent }) => resOutputsEvent?.metadata ?? []);
+        return Object.fromEntries(ended.map(({ op, urn }): [string, string] => [urn.split("::").at(-1) ?? "", op]));
+      };
+      expect(await ends("preview", "--refresh")).toMatchObject({ kept: "same", changed: "update", lost: "create" });
+      const found = { kept: "same", changed: "update", lost: "delete" };
+      expect(await ends("refresh", "--preview-only")).toMatchObject(found);
+      expect(await ends("refresh", "--yes", "--skip-preview")).toMatchObject(found);
+    }));
+
+  test("of a preview's failed read there is the message alone (pkg/engine/update.go, previewActions.OnResourceStepPost)", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [{ name: "a", inputs: { key: "a", fail: "read" } }]);
+      await project.run(...up);
+      const of = async (...words: string[]) => {
+        const events = eventsIn((await project.run(...words, "--refresh", "--json")).out);
+        const said = events.flatMap(({ diagnosticEvent }) => diagnosticEvent?.urn && diagnosticEvent.message);
+        return [...said.filter(Boolean), ...events.flatMap((event) => ("resOpFailedEvent" in event ? "failed" : []))];
+      };
+      expect(await of("preview")).toEqual(["Preview failed: the cloud does not answer"]);
+      expect(await of(...up)).toEqual(["the cloud does not answer", "failed"]);
+    }));
+
+  test("after a failed step comes a message about the whole run; a program that throws has none (deployment_executor.go, reportExecResult)", () =>
+    withKitProject(async (project) => {
+      const errors = async (...words: string[]) => {
+        const { out } = await project.run(...words, "--json");
+        const said = eventsIn(out).flatMap(({ diagnosticEvent }) => diagnosticEvent ?? []);
+        return said.filter((one) => one.severity === "error" && one.urn === undefined).map((one) => one.message);
+      };
+      project.write("plan.json", [{ name: "a", inputs: { key: "a", fail: "create" } }]);
+      expect(await errors(...up)).toEqual(["update failed"]);
+      project.write("plan.json", [{ name: "a", inputs: { key: "a" }, protect: true }]);
+      await project.run(...up);
+      project.write("plan.json", []);
+      expect(await errors("preview")).toEqual(["preview failed"]);
+      project.write("plan.json", [{ name: "x", throws: "out of paper" }]);
+      expect(await errors("preview")).toEqual([expect.stringContaining("out of paper")]);
     }));
 
   test("what is asked for without --yes and without a terminal to ask is not done", () =>
     withKitProject(async (project) => {
       const { status, err } = await project.run("up");
-      expect(status).toBe(1);
+      expect(status).toBe(2);
       expect(err).toContain("--yes");
     }));
+});
+
+test("a diff shows what a refresh finds different in the outputs alone, which no up changes (pkg/backend/display/diff.go)", () => {
+  const urn = "urn:pulumi:dev::conformance::conformance:index:Thing::a";
+  const state = (token: string) => ({
+    urn,
+    type: "conformance:index:Thing",
+    custom: true,
+    id: "id-a",
+    outputs: { token },
+  });
+  const shown = (diff: boolean) => {
+    let text = "";
+    const events = displayEvents({ planning: true, diff, color: false, write: (more) => (text += more) });
+    events.finished({ op: "refresh", urn, old: state("first"), new: state("second"), found: "same" }, 0);
+    return text;
+  };
+  expect(shown(true)).toContain(
+    `Thing a refresh: it is different\n      [id=id-a]\n      [urn=${urn}]\n      ~ token: "first" => "second"\n`,
+  );
+  expect(shown(false)).toBe("");
 });

@@ -69,6 +69,20 @@ test.for([
   expect(inColor(line.color, isTerminal, env)).toBe(expected);
 });
 
+test.for([
+  ["up", "preview-only"],
+  ["preview", "preview-only"],
+  ["destroy", "expect-no-changes"],
+  ["refresh", "refresh"],
+  ["refresh", "target"],
+] as const)(
+  "%s does not take --%s, as the CLI's does not or as this engine's cannot (pkg/cmd/pulumi/operations)",
+  ([command, flag]) => {
+    const value = flag === "target" ? ["urn:x"] : [];
+    expect(() => parseCommandLine([command, `--${flag}`, ...value])).toThrow(`the flag --${flag} of ${command}`);
+  },
+);
+
 test("a word that --color does not take is told with those that it takes", () => {
   expect(() => parseCommandLine(["preview", "--color", "alway"])).toThrow(
     '--color is "alway"; give one of auto, always, never',

@@ -83,6 +83,28 @@ describe.concurrent("a program on the local engine", { timeout: TIMEOUT }, () =>
       expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
     }));
 
+  test("an input that becomes a secret hides the output of its name, though nothing else changes (step_executor.go, executeStep)", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [thing("a", { inputs: { key: "a", password: "hush-hush" } })]);
+      await project.run(...up);
+      expect(JSON.stringify(await project.state())).toContain("hush-hush");
+      project.write("plan.json", [thing("a", { inputs: { key: "a", password: "hush-hush" }, secrets: ["password"] })]);
+      expect((await project.run(...up, "--expect-no-changes")).status).toBe(0);
+      expect(JSON.stringify(await project.state())).not.toContain("hush-hush");
+    }));
+
+  test("a child whose parent is gone has none until the next up (deployment_executor.go, undangleParentResources)", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [thing("a"), thing("b", { parent: "a" })]);
+      await project.run(...up);
+      project.write("world.json", { "id-b": { key: "b" } });
+      expect((await project.run("refresh", "--yes", "--skip-preview")).status).toBe(0);
+      const parentOfB = async () => (await project.state()).resources.find((r) => r.id === "id-b")?.["parent"];
+      expect(await parentOfB()).toBeUndefined();
+      expect((await project.run(...up)).status).toBe(0);
+      expect(await parentOfB()).toMatch(/::a$/);
+    }));
+
   test("a refresh that finds nothing changes nothing (step.go, RefreshStep)", () =>
     withKitProject(async (project) => {
       project.write("plan.json", [thing("a"), thing("b", { dependsOn: ["a"] })]);

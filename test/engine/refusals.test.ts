@@ -79,6 +79,18 @@ describe.concurrent(
       }),
     );
 
+    test.for([
+      [["preview", "--stack", "nowhere"], 6],
+      [["stack", "export", "--stack", "nowhere"], 6],
+      [["up"], 2],
+      [["preview", "more"], 1],
+      [["stack", "init", "shop/dev"], 1],
+    ] as const)("%j with exit status %i (pkg/cmd/pulumi/cmd/exit_codes.go)", ([words, expected]) =>
+      withKitProject(async (project) => {
+        expect((await project.run(...words)).status).toBe(expected);
+      }),
+    );
+
     test("a state of a newer version", () =>
       withKitProject(async (project) => {
         project.write("newer.json", { version: 4, deployment: { resources: [] } });

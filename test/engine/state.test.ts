@@ -33,6 +33,58 @@ describe.concurrent("the state of a stack", { timeout: TIMEOUT }, () => {
       }),
     ));
 
+  test("is not imported with a resource that needs what is not there, but by --force, and then not used (pkg/resource/deploy/snapshot.go, VerifyIntegrity)", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", [
+        { name: "a", inputs: { key: "a" } },
+        { name: "b", inputs: { key: "b" }, dependsOn: ["a"] },
+      ]);
+      await project.run(...up);
+      const whole = JSON.parse((await project.run("stack", "export")).out) as {
+        deployment: { resources: { id?: string }[] };
+      };
+      const resources = whole.deployment.resources.filter((r) => r.id !== "id-a");
+      project.write("torn.json", { ...whole, deployment: { ...whole.deployment, resources } });
+      const refused = await project.run("stack", "import", "--file", "torn.json");
+      expect(refused.status).toBe(1);
+      expect(refused.err).toMatch(/::b needs .*::a, which is not there/);
+      expect((await project.state()).resources).toHaveLength(4);
+      expect((await project.run("stack", "import", "--file", "torn.json", "--force")).status).toBe(0);
+      for (const words of [["preview"], up]) {
+        const { status, err } = await project.run(...words);
+        expect([status, err]).toEqual([1, expect.stringMatching(/::b needs .*::a, which is not in the state/)]);
+      }
+    }));
+
+  test("may have notes of the CLI in a provider, which are no change (pkg/resource/deploy/providers/registry.go, internalKey)", () =>
+    withKitProject(
+      async (project) => {
+        await project.run(...up);
+        const exported = JSON.parse((await project.run("stack", "export")).out) as {
+          deployment: { resources: { type: string; inputs: object; outputs: object }[] };
+        };
+        const provider = exported.deployment.resources.find((r) => r.type === "pulumi:providers:postgresql");
+        if (!provider) throw new Error("the program of this kit has a provider");
+        provider.inputs = { ...provider.inputs, __internal: {} };
+        provider.outputs = { ...provider.outputs, __internal: {} };
+        project.write("exported.json", exported);
+        expect((await project.run("stack", "import", "--file", "exported.json")).status).toBe(0);
+        expect((await project.run("preview", "--expect-no-changes")).status).toBe(0);
+      },
+      "conformance-postgresql",
+      { PGHOST: "127.0.0.1", PGPORT: "1", PGUSER: "nobody", PGPASSWORD: "none" },
+    ));
+
+  test("is not lost to an import of what holds no deployment", () =>
+    withKitProject(async (project) => {
+      project.write("plan.json", secretive);
+      await project.run(...up);
+      project.write("empty.json", { version: 3 });
+      const { status, err } = await project.run("stack", "import", "--file", "empty.json");
+      expect([status, err]).toEqual([1, "error: empty.json holds no deployment\n"]);
+      expect((await project.state()).resources).toHaveLength(3);
+    }));
+
   test("is imported from standard input, also when it comes in pieces", () =>
     withKitProject(async (project) => {
       project.write("plan.json", secretive);
