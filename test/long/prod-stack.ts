@@ -108,7 +108,7 @@ function resourcesOf(events: string, stackOutputs: object): readonly object[] {
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as { readonly resourcePreEvent?: { readonly metadata: { readonly new: State } } })
     .flatMap(({ resourcePreEvent }) => (resourcePreEvent ? [resourcePreEvent.metadata.new] : []));
-  return planned.map((state) => {
+  const resources = planned.map((state) => {
     const name = state.urn.split("::").at(-1) ?? "";
     const inputs = Object.fromEntries(
       Object.entries(state.inputs).map(([key, value]) => [
@@ -129,6 +129,16 @@ function resourcesOf(events: string, stackOutputs: object): readonly object[] {
       ...(state.type === "pulumi:pulumi:Stack" && { outputs: stackOutputs }),
       ...(state["provider"] === "" ? { provider: undefined } : { provider }),
     };
+  });
+  return [...defaultProvidersOf(resources), ...resources];
+}
+
+/** No event tells of default providers, and a state without them is refused. */
+function defaultProvidersOf(resources: readonly { readonly provider?: string | undefined }[]): readonly object[] {
+  const references = new Set(resources.flatMap(({ provider }) => (provider?.includes("::default") ? provider : [])));
+  return [...references].map((reference) => {
+    const [urn, id] = [reference.replace(/::[^:]*$/, ""), reference.split("::").at(-1)];
+    return { urn, id, type: urn.split("::").at(-2), custom: true, inputs: {}, outputs: {} };
   });
 }
 
