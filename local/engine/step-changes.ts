@@ -30,7 +30,7 @@ export function changesOf(step: Step): readonly Change[] {
         return diffPaths(detailed, { ...old?.outputs, ...old?.inputs }, { ...next.inputs, ...next.outputs });
       }
       const changes = diffProps(props(old?.inputs), props(next.inputs));
-      return changes.length > 0 ? changes : diffProps(props(old?.outputs), props(next.outputs));
+      return changes.length > 0 ? changes : outputChangesOf(step);
     }
     case "same":
     case "delete":
